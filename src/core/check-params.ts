@@ -1,0 +1,22 @@
+import { Compile, type Validator } from 'typebox/compile'
+import { Value } from 'typebox/value'
+import type { AnyDiagnostic } from './diagnostic.ts'
+import { Problem, type FieldError } from './errors.ts'
+
+const validators = new WeakMap<AnyDiagnostic, Validator>()
+
+/**
+ * The one gate for the parameters of a diagnostic, whatever transport or queue they came through: fills in defaults, refuses unknown
+ * fields and everything outside the schema. Answers a new object.
+ */
+export function checkParams (diagnostic: AnyDiagnostic, input: unknown): Record<string, unknown> {
+  let validator = validators.get(diagnostic)
+  if (!validator) validators.set(diagnostic, validator = Compile(diagnostic.params))
+  const params: unknown = Value.Default(diagnostic.params, structuredClone(input ?? {}))
+  if (validator.Check(params)) return params as Record<string, unknown>
+  const errors: FieldError[] = [...validator.Errors(params)].slice(0, 20).map(error => ({
+    pointer: `/params${error.instancePath}`,
+    detail: error.message
+  }))
+  throw new Problem('EPH_PARAMS_INVALID', `Cannot launch "${diagnostic.name}": its parameters do not fit`, { errors })
+}

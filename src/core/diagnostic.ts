@@ -1,0 +1,64 @@
+import type { Static, TObject } from 'typebox'
+import type { RawFinding, Severity } from './finding.ts'
+import type { Probe } from './probe.ts'
+import type { ProfileName } from './profile.ts'
+
+export interface FindingDefinition {
+  severity: Severity
+  title: string
+  meaning: string
+  remedy: string
+}
+
+/** A diagnostic is data and two functions; everything else (routes, OpenAPI, GraphQL, docs, validation) follows from it. */
+export interface Diagnostic<P extends TObject = TObject, R extends TObject = TObject, C extends string = string> {
+  name: string
+  version: string
+  title: string
+  summary: string
+  /** What people say when they need it. */
+  symptoms: string[]
+  /** In order of preference: preflight takes the first that is admitted. */
+  profiles: readonly ProfileName[]
+  /** Narrows `profiles` where it depends on the parameters. */
+  profilesFor?: (params: Static<P>) => readonly ProfileName[]
+  /** The right on ephemera.dev that launching takes. */
+  right: 'jobs' | 'captures' | 'commands'
+  /** Whether what it stores may hold payload of the application. */
+  payload: boolean
+  /** Whether a second attempt after a lost connection does no harm. */
+  retrySafe: boolean
+  sharesProcesses: boolean
+  typicalSeconds: number
+  examples: { title: string, params: Static<P> }[]
+  params: P
+  report: R
+  findings: Record<C, FindingDefinition>
+  /** How long the whole measurement may take where the caller names no timeoutSeconds. */
+  timeoutSecondsFor: (params: Static<P>) => number
+  measure (params: Static<P>, probe: Probe): Promise<Static<R>>
+  /** Pure. */
+  judge (report: Static<R>, params: Static<P>): (RawFinding & { code: C })[]
+}
+
+/** As the engine handles it: parameters and report are what the schemas admitted. */
+export interface AnyDiagnostic extends Omit<Diagnostic, 'measure' | 'judge' | 'profilesFor' | 'timeoutSecondsFor' | 'examples'> {
+  examples: { title: string, params: Record<string, unknown> }[]
+  profilesFor?: (params: Record<string, unknown>) => readonly ProfileName[]
+  timeoutSecondsFor: (params: Record<string, unknown>) => number
+  measure (params: Record<string, unknown>, probe: Probe): Promise<Record<string, unknown>>
+  judge (report: Record<string, unknown>, params: Record<string, unknown>): RawFinding[]
+}
+
+/** Diagnostics by name; an argument of the application, so that tests bring their own. */
+export type Catalogue = ReadonlyMap<string, AnyDiagnostic>
+
+/** Types a definition by its own schemas, and hands it on as the engine handles it. */
+export function defineDiagnostic<P extends TObject, R extends TObject, C extends string> (diagnostic: Diagnostic<P, R, C>): AnyDiagnostic {
+  // The parameters that reach `measure` and `judge` have passed checkParams, so the erased types are the declared ones.
+  return diagnostic as unknown as AnyDiagnostic
+}
+
+export function profilesOf (diagnostic: AnyDiagnostic, params: Record<string, unknown>): readonly ProfileName[] {
+  return diagnostic.profilesFor?.(params) ?? diagnostic.profiles
+}

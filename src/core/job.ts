@@ -1,0 +1,136 @@
+import { Type, type Static } from 'typebox'
+import { Finding, verdicts, type Verdict } from './finding.ts'
+import { Requester } from './principal.ts'
+import { Id, Namespace, OrNull, Time } from './schema.ts'
+import { Run } from './run.ts'
+import { Session } from './session.ts'
+import { PodSnapshot, Target } from './target.ts'
+
+export const jobStates = ['awaitingApproval', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'denied', 'expired'] as const
+export type JobState = typeof jobStates[number]
+export const isFinal = (state: JobState): boolean => !['awaitingApproval', 'queued', 'running'].includes(state)
+
+/** What stopped a job or one of its pods. */
+export const JobError = Type.Object({
+  code: Type.String({ description: 'EPH_…' }),
+  message: Type.String({ description: 'What happened, for people' }),
+  retryable: Type.Enum(['no', 'later', 'now'], { description: 'Whether launching again may help' }),
+  effect: Type.Enum(['none', 'unknown', 'done'], { description: 'What may have been left in the pod' })
+})
+export type JobError = Static<typeof JobError>
+
+const free = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description })
+
+export const JobRequest = Type.Object({
+  diagnostic: Type.String({ minLength: 1, maxLength: 63, description: 'Name of the diagnostic' }),
+  target: Target,
+  params: Type.Optional(free('Parameters of the diagnostic; see its paramsSchema')),
+  reason: Type.Optional(Type.String({ maxLength: 1000, description: 'Why it is launched; kept for auditors' })),
+  labels: Type.Optional(Type.Record(
+    Type.String({ pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$' }),
+    Type.String({ pattern: '^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$' }),
+    { maxProperties: 20, description: 'Labels of the job, for finding it again' })),
+  image: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name on the operator\'s list of images' })),
+  timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600, description: 'For the whole measurement of one pod' })),
+  startWithinSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86400, description: 'Expires if it is not started by then' })),
+  maxAgeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600, description: 'A result this fresh will do' })),
+  priority: Type.Optional(Type.Enum(['interactive', 'automatic'], { description: 'interactive (default) goes before automatic' })),
+  notify: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { maxItems: 10, description: 'Names of receivers' }))
+}, { additionalProperties: false })
+export type JobRequest = Static<typeof JobRequest>
+
+export const Owner = Type.Object({
+  kind: Type.String({ description: 'Kind of the workload' }),
+  name: Type.String({ description: 'Name of the workload' })
+})
+
+export const JobPod = Type.Object({
+  namespace: Type.String({ description: 'Namespace of the pod' }),
+  pod: Type.String({ description: 'Name of the pod' }),
+  podUid: Type.String({ description: 'UID the job is pinned to' }),
+  node: OrNull(Type.String({ description: 'Node of the pod' })),
+  owner: OrNull(Owner),
+  role: Type.Enum(['source', 'peer'], { description: 'source: where it is measured from' }),
+  state: Type.Enum(jobStates, { description: 'State of this pod' }),
+  verdict: OrNull(Type.Enum(verdicts, { description: 'Verdict of this pod' })),
+  error: OrNull(JobError),
+  report: OrNull(free('What was measured; see the diagnostic\'s reportSchema')),
+  snapshot: PodSnapshot,
+  session: OrNull(Type.Object({
+    id: Id,
+    ephemeralContainer: Session.properties.ephemeralContainer,
+    targetContainer: OrNull(Type.String({ description: 'Container the question is about' })),
+    image: Session.properties.image,
+    imageDigest: Session.properties.imageDigest,
+    profile: Session.properties.profile,
+    reused: Type.Boolean({ description: 'Whether a living session was reused' }),
+    sharesProcesses: Session.properties.sharesProcesses
+  })),
+  runs: Type.Array(Run, { description: 'Tools that ran, in order' })
+})
+export type JobPod = Static<typeof JobPod>
+
+export const PodCounts = Type.Object({
+  matched: Type.Integer({ description: 'Pods the target matched' }),
+  selected: Type.Integer({ description: 'Pods chosen from them' }),
+  pass: Type.Integer(),
+  warn: Type.Integer(),
+  fail: Type.Integer(),
+  inconclusive: Type.Integer(),
+  notMeasured: Type.Integer({ description: 'Selected pods without a verdict' })
+}, { description: 'How many pods have which verdict' })
+
+const summary = {
+  id: Id,
+  cluster: Type.String({ description: 'Name of the cluster' }),
+  diagnostic: Type.String({ description: 'Name of the diagnostic' }),
+  diagnosticVersion: Type.String({ description: 'Its version when the job was launched' }),
+  namespace: Namespace,
+  target: free('The target as it was asked for'),
+  params: free('Parameters with defaults, without secrets'),
+  reason: OrNull(Type.String({ description: 'Why it was launched' })),
+  labels: Type.Record(Type.String(), Type.String(), { description: 'Labels of the job' }),
+  priority: Type.Enum(['interactive', 'automatic'], { description: 'interactive goes first' }),
+  requestedBy: Requester,
+  state: Type.Enum(jobStates, { description: 'Whether it could be executed' }),
+  verdict: OrNull(Type.Enum(verdicts, { description: 'What it found; null until final and unless it succeeded' })),
+  findings: Type.Array(Finding, { description: 'What it found, of all pods' }),
+  error: OrNull(JobError),
+  deduplicatedFrom: OrNull(Id),
+  retryOf: OrNull(Id),
+  createdAt: Time,
+  startedAt: OrNull(Time),
+  finishedAt: OrNull(Time),
+  url: Type.String({ description: 'Address of the job in this API' }),
+  podCounts: PodCounts
+}
+
+export const JobSummary = Type.Object(summary)
+export type JobSummary = Static<typeof JobSummary>
+
+export const Job = Type.Object({
+  ...summary,
+  pods: Type.Object({ nextCursor: OrNull(Type.String()), items: Type.Array(JobPod) }, { description: 'At most 20; the rest by /pods' })
+})
+export type Job = Static<typeof Job>
+
+interface PodEnd { state: JobState, verdict: Verdict | null }
+
+/** The job's state once all pods are final: cancelled wins if it was asked for in time, then one measured pod is enough. */
+export function stateOfJob (pods: PodEnd[], cancelAccepted: boolean): JobState {
+  if (!pods.every(pod => isFinal(pod.state))) return pods.every(pod => pod.state === 'queued') ? 'queued' : 'running'
+  if (cancelAccepted) return 'cancelled'
+  for (const state of ['succeeded', 'failed', 'cancelled', 'denied'] as const) {
+    if (pods.some(pod => pod.state === state)) return state
+  }
+  return 'expired'
+}
+
+/** fail if any pod fails; else inconclusive if any is, or was not measured; else warn; else pass. Null unless the job succeeded. */
+export function verdictOfJob (state: JobState, pods: PodEnd[]): Verdict | null {
+  if (state !== 'succeeded') return null
+  const has = (verdict: Verdict | null) => pods.some(pod => pod.verdict === verdict)
+  if (has('fail')) return 'fail'
+  if (has('inconclusive') || has(null)) return 'inconclusive'
+  return has('warn') ? 'warn' : 'pass'
+}

@@ -1,0 +1,247 @@
+import type { Finding, Verdict } from '../finding.ts'
+import type { Job, JobError, JobPod, JobState, JobSummary } from '../job.ts'
+import type { Completeness, EndCause } from '../outcome.ts'
+import type { Page, PageRequest } from '../page.ts'
+import type { Principal } from '../principal.ts'
+import type { ProfileName } from '../profile.ts'
+import type { Artifact, Run, Segment } from '../run.ts'
+import type { Session, SessionKey } from '../session.ts'
+import type { PodSummary, Target } from '../target.ts'
+
+export interface AuditEvent {
+  /** launch, read, refuse, cancel, finish, …; an open set. */
+  action: string
+  outcome: 'allowed' | 'denied' | 'failed'
+  principal: Principal | null
+  namespace: string | null
+  /** What was acted on: a path of the API or a kind and id. */
+  object: string
+  code: string | null
+  detail: Record<string, unknown>
+}
+
+export interface DraftPod {
+  id: string
+  pod: PodSummary
+  targetContainer: string
+  /** Refused by preflight: this pod is failed from the start. */
+  error: JobError | null
+}
+
+export interface JobDraft {
+  id: string
+  principal: Principal
+  diagnostic: string
+  diagnosticVersion: string
+  retrySafe: boolean
+  namespace: string
+  target: Target
+  params: Record<string, unknown>
+  reason: string | null
+  labels: Record<string, string>
+  image: string
+  priority: 'interactive' | 'automatic'
+  timeoutSeconds: number
+  /** Seconds after which a job that still waits expires. */
+  startWithinSeconds: number
+  matched: number
+  rule: string
+  pods: DraftPod[]
+  idempotency: { key: string, requestHash: string } | null
+  audit: AuditEvent
+}
+
+/** One pod of a job in the hands of one worker; `attempt` fences every write. */
+export interface Claim {
+  jobId: string
+  jobPodId: string
+  attempt: number
+  worker: string
+  diagnostic: string
+  params: Record<string, unknown>
+  principal: Principal
+  image: string
+  timeoutSeconds: number
+  namespace: string
+  pod: string
+  podUid: string
+  targetContainer: string
+  cancelAsked: boolean
+}
+
+/** What others want of a claim, read when its lease is renewed. held: false = another attempt owns it. */
+export interface Orders { held: boolean, cancel: boolean, finish: boolean }
+
+export interface PodResult {
+  state: Extract<JobState, 'succeeded' | 'failed' | 'cancelled' | 'denied'>
+  verdict: Verdict | null
+  error: JobError | null
+  report: Record<string, unknown> | null
+  findings: Finding[]
+}
+
+export interface JobEvent { seq: number, type: string, data: Record<string, unknown>, at: string }
+
+/** Repeated values are alternatives, different fields must all hold. `namespaces` null: all. */
+export interface JobFilter {
+  namespaces: string[] | null
+  pod?: string[]
+  podUid?: string[]
+  workload?: { kind: string, name: string }[]
+  service?: string[]
+  node?: string[]
+  diagnostic?: string[]
+  state?: string[]
+  verdict?: string[]
+  finding?: string[]
+  requestedBy?: string[]
+  actor?: string[]
+  /** Parsed Kubernetes selector over the job's labels. */
+  labels?: { key: string, operator: 'in' | 'notIn' | 'exists' | 'notExists', values: string[] }[]
+  createdAfter?: string
+  createdBefore?: string
+  /** Words in reason, target and findings. */
+  q?: string
+}
+
+export interface JobStore {
+  /** One transaction: job, pods, audit event, outbox. The replayed job where the idempotency key was used with the same request. */
+  create (draft: JobDraft): Promise<{ job: Job, replayed: boolean }>
+  /** The job that a key was used for, or null; EPH_IDEMPOTENCY_MISMATCH for another request. */
+  replay (principal: Principal, key: string, requestHash: string): Promise<Job | null>
+  find (id: string): Promise<Job | null>
+  list (filter: JobFilter, page: PageRequest): Promise<Page<JobSummary>>
+  pods (jobId: string, page: PageRequest): Promise<Page<JobPod & { id: string }>>
+  events (jobId: string, afterSeq: number, limit: number): Promise<JobEvent[]>
+  appendEvent (jobId: string, type: string, data: Record<string, unknown>): Promise<void>
+  /** The fairest runnable pods of jobs, at most `want`. */
+  claim (worker: string, want: number): Promise<Claim[]>
+  renew (claim: Claim): Promise<Orders>
+  /** Remembers the session this pod is measured in; false when the claim is no longer held. */
+  attachSession (claim: Claim, sessionId: string, reused: boolean): Promise<boolean>
+  /** Commits the end of a pod and, with the last one, of the job; false when the claim is no longer held. */
+  finish (claim: Claim, result: PodResult): Promise<boolean>
+  /** Gives a claim back for another attempt; false when it is no longer held or 3 attempts were made. */
+  requeue (claim: Claim, reason: string): Promise<boolean>
+  /** Asks for cancellation: queued pods end at once, running ones by their worker. */
+  cancel (jobId: string): Promise<Job | null>
+  /** Asks running captures to end now as planned. */
+  askFinish (jobId: string): Promise<Job | null>
+  /** Ends what waited too long, requeues or ends claims whose lease is over; answers how many. */
+  sweep (): Promise<number>
+  /** Calls back when the job may have changed; the caller looks for itself. Answers how to stop. */
+  watch (jobId: string, changed: () => void): () => void
+}
+
+export interface SessionDraft {
+  id: string
+  pod: PodSummary
+  ephemeralContainer: string
+  image: string
+  imageDigest: string
+  profile: ProfileName
+  purpose: string
+  sharedContainer: string | null
+  sharesProcesses: boolean
+  openedBy: string
+}
+
+export interface SessionFilter {
+  namespaces: string[] | null
+  pod?: string[]
+  podUid?: string[]
+  node?: string[]
+  state?: string[]
+  openedBy?: string[]
+  createdAfter?: string
+  createdBefore?: string
+  activeAfter?: string
+  activeBefore?: string
+}
+
+export interface SessionStore {
+  /** The living session of this key, or null. */
+  findLiving (key: SessionKey): Promise<Session | null>
+  /** The row before the container; null when another worker has made one of the same key meanwhile. */
+  open (draft: SessionDraft): Promise<Session | null>
+  opened (id: string): Promise<void>
+  used (id: string, username: string): Promise<void>
+  close (id: string, reason: string): Promise<void>
+  find (id: string): Promise<Session | null>
+  list (filter: SessionFilter, page: PageRequest): Promise<Page<Session>>
+}
+
+export interface RunDraft {
+  id: string
+  jobPodId: string
+  jobId: string
+  sessionId: string
+  attempt: number
+  diagnostic: string
+  argv: string[]
+}
+
+export interface RunResult {
+  exitCode: number | null
+  signal: string | null
+  endCause: EndCause
+  durationMs: number | null
+  completeness: Completeness
+  streams: Run['streams']
+}
+
+export interface RunFilter { namespaces: string[] | null, jobId?: string[], sessionId?: string[], pod?: string[], podUid?: string[], diagnostic?: string[] }
+
+export interface RunStore {
+  start (draft: RunDraft): Promise<void>
+  /** `started` has arrived: from now on the effect of the run is unknown until it ends. */
+  started (id: string): Promise<void>
+  append (run: { id: string, jobId: string }, stream: 'stdout' | 'stderr', offset: number, bytes: Uint8Array): Promise<void>
+  end (id: string, result: RunResult): Promise<void>
+  find (id: string): Promise<Run | null>
+  list (filter: RunFilter, page: PageRequest): Promise<Page<Run>>
+  /** Stored bytes of a stream from an offset, at most `maxBytes`. */
+  output (run: { id: string, jobId: string }, stream: 'stdout' | 'stderr', offset: number, maxBytes: number): Promise<Buffer>
+}
+
+export interface ArtifactStore {
+  create (artifact: { id: string, runId: string, jobId: string, kind: string, contentType: string }): Promise<void>
+  addSegment (artifactId: string, segment: Segment): Promise<void>
+  seal (artifactId: string, sizeBytes: number, sha256: string, completeness: Completeness): Promise<void>
+  find (id: string): Promise<Artifact | null>
+  list (filter: RunFilter, page: PageRequest): Promise<Page<Artifact>>
+  /** Segments that end after `offset`, in order. */
+  segments (artifactId: string, offset: number): Promise<Segment[]>
+}
+
+export interface LeaseStore {
+  /** True when `holder` has the lease until `seconds` from now, by the database's clock. */
+  acquire (name: string, holder: string, seconds: number): Promise<boolean>
+  release (name: string, holder: string): Promise<void>
+}
+
+export interface AuditStore {
+  record (event: AuditEvent): Promise<void>
+}
+
+export interface Database {
+  jobs: JobStore
+  sessions: SessionStore
+  runs: RunStore
+  artifacts: ArtifactStore
+  leases: LeaseStore
+  audit: AuditStore
+  /** Rejects with EPH_DATABASE_UNAVAILABLE. */
+  check (): Promise<void>
+  close (): Promise<void>
+}
+
+/** Object storage: objects are written once and never changed. */
+export interface Bucket {
+  put (key: string, bytes: Uint8Array): Promise<void>
+  /** Bytes from `offset`, `length` of them. */
+  get (key: string, offset: number, length: number): Promise<AsyncIterable<Uint8Array>>
+  delete (key: string): Promise<void>
+  /** Rejects with EPH_BUCKET_UNAVAILABLE. */
+  check (): Promise<void>
+}

@@ -1,0 +1,18 @@
+import { Type, type TSchema } from 'typebox'
+
+/** Null is the only union that schemas may use: GraphQL says it as a nullable type. */
+export const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+/** DNS-1123 label: namespaces, containers. Checked before any name meets a URL: the cluster client does not encode all of them. */
+export const dnsLabel = '^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$'
+
+/** DNS-1123 subdomain: pods, Services, workloads. */
+export const dnsSubdomain = '^(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$'
+
+export const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+
+export const Namespace = Type.String({ pattern: dnsLabel, description: 'Name of a namespace' })
+export const ObjectName = Type.String({ pattern: dnsSubdomain, maxLength: 253, description: 'Name of a Kubernetes object' })
+export const ContainerName = Type.String({ pattern: dnsLabel, description: 'Name of a container' })
+export const Id = Type.String({ pattern: uuid, description: 'UUIDv7' })
+export const Time = Type.String({ format: 'date-time', description: 'RFC 3339' })

@@ -1,0 +1,83 @@
+import { Type, type Static } from 'typebox'
+import { ContainerName, Namespace, ObjectName } from './schema.ts'
+
+export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'] as const
+
+/** What a caller may aim at; exactly one of pod, workload, service, labelSelector (checked by `checkTarget`: no unions, as GraphQL has none). */
+export const Target = Type.Object({
+  namespace: Namespace,
+  pod: Type.Optional(ObjectName),
+  workload: Type.Optional(Type.Object({
+    kind: Type.Enum(workloadKinds, { description: 'Kind of the workload' }),
+    name: ObjectName
+  }, { additionalProperties: false, description: 'The pods of a workload' })),
+  service: Type.Optional(ObjectName),
+  labelSelector: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'Pods by label, in Kubernetes syntax' })),
+  targetContainer: Type.Optional(ContainerName),
+  maxPods: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 3, description: 'At most this many pods are measured' }))
+}, { additionalProperties: false, description: 'What to look into: one of pod, workload, service, labelSelector' })
+export type Target = Static<typeof Target>
+
+export interface ContainerSummary {
+  name: string
+  image: string
+  ports: { name: string | null, port: number, protocol: string }[]
+  running: boolean
+  memoryLimitBytes: number | null
+}
+
+export interface EphemeralSummary {
+  name: string
+  image: string
+  running: boolean
+  /** Set once it has ended. */
+  exitReason: string | null
+}
+
+/** A pod as it was read from the API server; a target is always pinned to `uid`. */
+export interface PodSummary {
+  namespace: string
+  name: string
+  uid: string
+  node: string | null
+  zone: string | null
+  phase: string
+  ready: boolean
+  deleting: boolean
+  /** Mirror pods of static pods. */
+  static: boolean
+  hostNetwork: boolean
+  hostPID: boolean
+  shareProcessNamespace: boolean
+  os: string
+  owner: { kind: string, name: string } | null
+  /** pod-template-hash or controller-revision-hash: tells two revisions of a workload apart. */
+  revision: string | null
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  podIPs: string[]
+  containers: ContainerSummary[]
+  ephemeral: EphemeralSummary[]
+  restarts: number
+  /** Registries that the pod's own pull secrets are not known to cover are only warned about. */
+  pullSecrets: string[]
+}
+
+export const PodSnapshot = Type.Object({
+  podLabels: Type.Record(Type.String(), Type.String(), { description: 'Labels of the pod when it was measured' }),
+  podIPs: Type.Array(Type.String(), { description: 'Addresses of the pod' }),
+  images: Type.Array(Type.String(), { description: 'Images of its containers' }),
+  restarts: Type.Integer({ description: 'Restarts of its containers so far' })
+})
+export type PodSnapshot = Static<typeof PodSnapshot>
+
+export const snapshotOf = (pod: PodSummary): PodSnapshot =>
+  ({ podLabels: pod.labels, podIPs: pod.podIPs, images: pod.containers.map(({ image }) => image), restarts: pod.restarts })
+
+/** The owner's word on a pod or namespace: `deny` all, no payload (`noPayload`), or `all`. */
+export const ownerAnnotation = 'ephemera.dev/diagnostics'
+
+/** Prefix of every container of ours; 32 hex digits of the session's UUID follow. */
+export const containerPrefix = 'ephemera-'
+export const containerNameOf = (sessionId: string): string => containerPrefix + sessionId.replaceAll('-', '')
+export const isOurs = (containerName: string): boolean => /^ephemera-[0-9a-f]{32}$/.test(containerName)
