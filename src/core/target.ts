@@ -1,9 +1,10 @@
 import { Type, type Static } from 'typebox'
+import { Problem } from './errors.ts'
 import { ContainerName, Namespace, ObjectName } from './schema.ts'
 
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'] as const
 
-/** What a caller may aim at; exactly one of pod, workload, service, labelSelector (checked by `checkTarget`: no unions, as GraphQL has none). */
+/** What a caller may aim at: exactly one of pod, workload, service, labelSelector (checked by `checkTarget`; GraphQL has no such unions). */
 export const Target = Type.Object({
   namespace: Namespace,
   pod: Type.Optional(ObjectName),
@@ -32,6 +33,15 @@ export interface EphemeralSummary {
   running: boolean
   /** Set once it has ended. */
   exitReason: string | null
+}
+
+/** Refuses a target that names none or several of its four ways. */
+export function checkTarget (target: Target): void {
+  const ways = (['pod', 'workload', 'service', 'labelSelector'] as const).filter(way => target[way] !== undefined)
+  if (ways.length === 1) return
+  throw new Problem('EPH_INVALID_REQUEST', `Cannot tell the target: it names ${ways.join(' and ') || 'no pod'}`, {
+    errors: [{ pointer: '/target', detail: 'Name exactly one of pod, workload, service, labelSelector' }]
+  })
 }
 
 /** A pod as it was read from the API server; a target is always pinned to `uid`. */

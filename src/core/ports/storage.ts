@@ -190,7 +190,14 @@ export interface RunResult {
   streams: Run['streams']
 }
 
-export interface RunFilter { namespaces: string[] | null, jobId?: string[], sessionId?: string[], pod?: string[], podUid?: string[], diagnostic?: string[] }
+export interface RunFilter {
+  namespaces: string[] | null
+  jobId?: string[]
+  sessionId?: string[]
+  pod?: string[]
+  podUid?: string[]
+  diagnostic?: string[]
+}
 
 export interface RunStore {
   start (draft: RunDraft): Promise<void>
