@@ -4,7 +4,7 @@ import { ContainerName, Namespace, ObjectName } from './schema.ts'
 
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'] as const
 
-/** What a caller may aim at: exactly one of pod, workload, service, labelSelector (checked by `checkTarget`; GraphQL has no such unions). */
+/** What a caller may aim at: exactly one of pod, workload, service, labelSelector (`checkTarget`; no union, as GraphQL has none). */
 export const Target = Type.Object({
   namespace: Namespace,
   pod: Type.Optional(ObjectName),
