@@ -1,0 +1,66 @@
+import type { Job, JobRequest } from '#core/job.ts'
+
+interface Content { body?: unknown, headers?: Record<string, string> }
+export interface Answer<T = Record<string, unknown>> { status: number, headers: Headers, body: T }
+
+/** A caller of the API, as one would write it with fetch. */
+export function createClient ({ url, token }: { url: string, token: string }) {
+  async function call<T = Record<string, unknown>> (method: string, path: string, content: Content = {}): Promise<Answer<T>> {
+    const { body, headers = {} } = content
+    const response = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) })
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') && !response.headers.get('content-type')?.includes('ndjson')
+    return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T }
+  }
+
+  return {
+    url,
+    token,
+    call,
+    /** Launches and answers the accepted job. */
+    async launch (request: JobRequest, headers: Record<string, string> = {}): Promise<Job> {
+      const answer = await call<Job>('POST', '/v1/jobs', { body: request, headers })
+      if (answer.status > 202) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`)
+      return answer.body
+    },
+    /** The job once it is final. */
+    async final (id: string, seconds = 120): Promise<Job> {
+      const end = Date.now() + seconds * 1000
+      for (;;) {
+        const { body, headers } = await call<Job>('GET', `/v1/jobs/${id}`)
+        if (body.finishedAt) return body
+        if (Date.now() > end) throw new Error(`Job ${id} is still ${body.state} after ${seconds} s`)
+        await call('GET', `/v1/jobs/${id}`, { headers: { 'if-none-match': headers.get('etag') ?? '', prefer: 'wait=5' } })
+      }
+    },
+    async bytes (path: string): Promise<Buffer> {
+      const response = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })
+      if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
+      return Buffer.from(await response.arrayBuffer())
+    },
+    /** Server-sent events of a job until `end`, or until `until` says so. */
+    async events (id: string, until: (event: { id: number, type: string, data: Record<string, unknown> }) => boolean = () => false) {
+      const controller = new AbortController()
+      const response = await fetch(`${url}/v1/jobs/${id}/events`, { headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' }, signal: controller.signal })
+      const events: { id: number, type: string, data: Record<string, unknown> }[] = []
+      let text = ''
+      for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+        text += part
+        for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+          const fields = Object.fromEntries(text.slice(0, end).split('\n').filter(line => !line.startsWith(':')).map(line => line.split(/: ?(.*)/s) as [string, string]))
+          text = text.slice(end + 2)
+          if (fields.data === undefined) continue
+          const event = { id: Number(fields.id), type: fields.event ?? 'message', data: JSON.parse(fields.data) }
+          events.push(event)
+          if (until(event)) { controller.abort(); return events }
+        }
+      }
+      return events
+    }
+  }
+}
+export type Client = ReturnType<typeof createClient>

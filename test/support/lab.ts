@@ -1,0 +1,90 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+const script = fileURLToPath(new URL('../../lab/lab.sh', import.meta.url))
+const ask = (...args: string[]) => execFileSync('bash', [script, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+
+const once = <T>(make: () => T) => {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+export const kubeconfig = once(() => ask('kubeconfig'))
+export const programs = once(() => ask('bin'))
+/** References of the images of this checkout: toolbox, toolbox-test, sample-app. */
+export const images = once(() => JSON.parse(ask('images')) as Record<string, string>)
+
+/** The node's address, which pods and the host reach alike. */
+export const nodeAddress = '10.99.0.1'
+
+export function kubectl (...args: string[]): string {
+  return execFileSync(`${programs()}/kubectl`, ['--kubeconfig', kubeconfig(), ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+export function apply (manifest: object): void {
+  execFileSync(`${programs()}/kubectl`, ['--kubeconfig', kubeconfig(), 'apply', '-f', '-'], { input: JSON.stringify(manifest), stdio: ['pipe', 'ignore', 'pipe'] })
+}
+
+/** What the service needs to know to work on the lab. */
+export const labEnvironment = (): Record<string, string> => ({
+  EPHEMERA_KUBECONFIG: kubeconfig(),
+  EPHEMERA_IMAGES: ['toolbox', 'toolbox-test'].map(name => `${name}=${images()[name]}`).join(',')
+})
+
+/** A namespace of this test alone, so that two runs on one lab stay apart; gone with the test. */
+export function makeNamespace (t: Test, labels: Record<string, string> = {}): string {
+  const name = `test-${randomBytes(4).toString('hex')}`
+  apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'ephemera.dev/test': 'true', ...labels } } })
+  t.teardown(() => { kubectl('delete', 'namespace', name, '--wait=false') })
+  return name
+}
+
+interface PodOptions {
+  name?: string
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+  /** Merged over the pod's spec. */
+  spec?: Record<string, unknown>
+  /** Merged over its one container. */
+  container?: Record<string, unknown>
+  /** false: answers at once, whatever becomes of the pod. */
+  wait?: boolean
+}
+
+/** A pod of the sample application. */
+export function makePod (namespace: string, options: PodOptions = {}): string {
+  const { name = `pod-${randomBytes(4).toString('hex')}`, labels, annotations, spec, container, wait = true } = options
+  apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name, labels: labels ?? { app: name }, annotations: annotations ?? {} },
+    spec: {
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'app', image: images()['sample-app'], imagePullPolicy: 'IfNotPresent', ports: [{ containerPort: 8080 }], ...container }],
+      ...spec
+    }
+  })
+  if (wait) kubectl('wait', '-n', namespace, '--for=condition=Ready', `pod/${name}`, '--timeout=60s')
+  return name
+}
+
+export interface PodObject {
+  metadata: { uid: string, name: string }
+  spec: { ephemeralContainers?: { name: string, image: string }[] }
+  status: {
+    podIP: string
+    containerStatuses?: { restartCount: number, ready: boolean }[]
+    ephemeralContainerStatuses?: { name: string, containerID?: string, state: Record<string, unknown> }[]
+  }
+}
+export const readPod = (namespace: string, name: string): PodObject => JSON.parse(kubectl('get', 'pod', '-n', namespace, name, '-o', 'json'))
+
+/** The name of the one running pod with this label app. */
+export const podOf = (namespace: string, app: string): string =>
+  kubectl('get', 'pods', '-n', namespace, '-l', `app=${app}`, '--field-selector=status.phase=Running', '-o', 'jsonpath={.items[0].metadata.name}')
