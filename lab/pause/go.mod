@@ -1,0 +1,3 @@
+module ephemera/lab/pause
+
+go 1.24

@@ -1,0 +1,3 @@
+module ephemera/lab/sample-app
+
+go 1.24
