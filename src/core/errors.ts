@@ -72,6 +72,7 @@ export const errorTable = {
   EPH_INTERNAL: define(500, 'Something failed in the service', 'Report it with the request id', 'later', 'unknown'),
   EPH_QUOTA: define(429, 'Too many jobs wait already', 'Come back after Retry-After', 'later'),
   EPH_RATE_LIMITED: define(429, 'Too many requests', 'Come back after Retry-After', 'later'),
+  EPH_ACCOUNT_FORBIDDEN: define(503, 'Ephemera\'s own account lacks a right in the cluster', 'Grant the rule that the detail names to the account Ephemera runs as', 'later'),
   EPH_CLUSTER_UNAVAILABLE: define(503, 'The Kubernetes API does not answer', 'Come back after Retry-After', 'later'),
   EPH_DATABASE_UNAVAILABLE: define(503, 'The database does not answer', 'Come back after Retry-After', 'later'),
   EPH_BUCKET_UNAVAILABLE: define(503, 'The object storage does not answer', 'Come back after Retry-After', 'later')
@@ -87,6 +88,8 @@ export interface ProblemOptions extends ErrorOptions {
   /** Differs from the table where the place of the failure knows better. */
   effect?: Effect
   retryable?: Retryable
+  /** Where whoever refused named a time. */
+  retryAfterSeconds?: number
 }
 
 /** An error with a code of the table; its message is the `detail` that callers read: "Cannot <verb> <thing>: <state>". */
@@ -95,14 +98,16 @@ export class Problem extends Error {
   readonly errors: FieldError[]
   readonly effect: Effect
   readonly retryable: Retryable
+  readonly retryAfterSeconds: number | null
 
-  constructor (code: ErrorCode, detail: string, { errors = [], effect, retryable, ...options }: ProblemOptions = {}) {
+  constructor (code: ErrorCode, detail: string, { errors = [], effect, retryable, retryAfterSeconds, ...options }: ProblemOptions = {}) {
     super(detail, options)
     this.name = 'Problem'
     this.code = code
     this.errors = errors
     this.effect = effect ?? errorTable[code].effect
     this.retryable = retryable ?? errorTable[code].retryable
+    this.retryAfterSeconds = retryAfterSeconds ?? null
   }
 
   get status (): number { return errorTable[this.code].status }

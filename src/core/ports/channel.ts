@@ -5,7 +5,10 @@ export interface Hello {
   version: string
   protocol: number
   uid: number
-  capabilities: string
+  /** Effective ones, named as in Kubernetes: NET_RAW. */
+  capabilities: string[]
+  /** /proc/sys/net/ipv4/ping_group_range: "1 0" means that ping needs NET_RAW. */
+  pingGroupRange: string
   tools: string[]
   /** Landlock version of the kernel; 0: tools are not confined. */
   landlock: number
@@ -49,6 +52,8 @@ export interface RunEnd {
   exitCode: number | null
   signal: string | null
   endCause: EndCause
+  /** The tool did not end within its grace after TERM. */
+  killed: boolean
   stdout: StreamEnd
   stderr: StreamEnd
   /** Descendants that outlived the tool and were killed. */
@@ -59,10 +64,15 @@ export interface RunEnd {
 
 export type StopCause = 'finished' | 'cancelled' | 'shutdown'
 
+/** The channel ended while the tool ran: what arrived is all there will be, and what the tool did is unknown. */
+export class ChannelLost extends Error {
+  override name = 'ChannelLost'
+}
+
 export interface ChannelRun {
   /** Rejects with EPH_CHANNEL_LOST (effect none) when the channel ends before; EPH_TOOL_MISSING where the image lacks the tool. */
   started: Promise<void>
-  /** Rejects with ChannelLost when the channel ends before `ended` arrived. */
+  /** Rejects as `started` does; with ChannelLost when the channel ends after that; with what the sink threw or rejected with. */
   ended: Promise<RunEnd>
   stop (cause: StopCause, graceSeconds?: number): void
 }
@@ -79,7 +89,7 @@ export interface ContainerPlace {
 export interface Channel {
   readonly hello: Hello
   run (request: RunRequest, sink: RunSink): ChannelRun
-  /** Ends the holder, and with it the container. */
+  /** Ends the holder, and with it the container. Rejects with EPH_CONFLICT while runs are under way. */
   closeContainer (): Promise<void>
 }
 

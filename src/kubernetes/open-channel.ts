@@ -1,0 +1,100 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ApiException } from '@kubernetes/client-node'
+import { Problem } from '#core/errors.ts'
+import type { ContainerPlace } from '#core/ports/channel.ts'
+import type { Api } from './api.ts'
+import type { RunnerChannel } from './channel.ts'
+import { lacksRunner, startState, withoutRunner } from './start-failure.ts'
+import { toProblem } from './status-error.ts'
+import { watchPod } from './watch-pod.ts'
+
+export const serveCommand = ['/ephemera/runner', 'serve']
+const spokenProtocol = 1
+
+export interface OpeningTimes {
+  everyMs: number
+  eagerMs: number
+  slowestMs: number
+  giveUpMs: number
+}
+export const openingTimes: OpeningTimes = { everyMs: 50, eagerMs: 2000, slowestMs: 2000, giveUpMs: 120_000 }
+
+/**
+ * Tries until the runner says hello: every 50 ms for 2 s, then ever more slowly. Beside the tries a watch on the pod tells when the
+ * container runs, or why it never will.
+ */
+export async function openEventually (
+  api: Api, place: ContainerPlace, attempt: (signal: AbortSignal) => Promise<RunnerChannel>, signal: AbortSignal, times: OpeningTimes
+): Promise<RunnerChannel> {
+  const done = new AbortController()
+  const either = AbortSignal.any([signal, done.signal])
+  const since = Date.now()
+  let delayMs = times.everyMs
+  let verdict: Problem | null = null
+  let isRunning = false
+  let isWatched = false
+  let wake = () => {}
+
+  function watch (): void {
+    isWatched = true
+    watchPod(api, place.namespace, place.pod, pod => {
+      const state = pod === null ? gone(place) : startState(pod, place)
+      if (state === null || (state === 'running' && isRunning)) return
+      if (state === 'running') isRunning = true
+      else verdict = state
+      wake()
+    }, error => {
+      // The tries go on without it and say the same of an API server that is gone; a missing right must be said.
+      if (error instanceof Problem && error.code === 'EPH_ACCOUNT_FORBIDDEN') verdict = error
+      wake()
+    }, either)
+  }
+
+  try {
+    for (;;) {
+      const failure = await attempt(either).then(checkProtocol(place), (error: unknown) => ({ error }))
+      if (!('error' in failure)) return failure
+      signal.throwIfAborted()
+      const problem = judge(place, failure.error)
+      if (problem.final) throw problem.final
+      const elapsed = Date.now() - since
+      if (elapsed > times.giveUpMs) throw givenUp(place, problem.passing, isRunning, times)
+      if (!isWatched) watch()
+      if (elapsed > times.eagerMs) delayMs = Math.min(delayMs * 1.5, times.slowestMs)
+      const woken = Promise.withResolvers<void>()
+      wake = () => woken.resolve()
+      if (verdict === null) await Promise.race([sleep(delayMs, undefined, { signal: either }).catch(() => {}), woken.promise])
+      signal.throwIfAborted()
+      if (verdict !== null) throw verdict
+    }
+  } finally {
+    done.abort()
+  }
+}
+
+const gone = ({ namespace, pod }: ContainerPlace, cause?: unknown) =>
+  new Problem('EPH_POD_GONE', `Cannot open a channel to "${namespace}/${pod}": the pod is gone`, { effect: 'none', cause })
+
+const checkProtocol = ({ container }: ContainerPlace) => (channel: RunnerChannel): RunnerChannel => {
+  const { protocol, version } = channel.hello
+  if (protocol === spokenProtocol) return channel
+  channel.close('another protocol')
+  throw new Problem('EPH_IMAGE_WITHOUT_RUNNER',
+    `Cannot use container "${container}": its runner ${version} speaks protocol ${protocol}, not ${spokenProtocol}`)
+}
+
+/** Whether a try failed for good, or as it does while a container is being started. */
+function judge (place: ContainerPlace, error: unknown): { final: Error | null, passing: Error } {
+  const passing = error instanceof Error ? error : new Error(String(error))
+  if (lacksRunner(passing.message)) return { final: withoutRunner(place.container, passing.message), passing }
+  if (error instanceof ApiException && error.code === 404 && !/container/.test(String(error.body))) return { final: gone(place, error), passing }
+  const problem = toProblem(`open a channel to "${place.namespace}/${place.pod}"`, error)
+  const isFinal = error instanceof Problem ||
+    (error instanceof ApiException && problem instanceof Problem && ['EPH_ACCOUNT_FORBIDDEN', 'EPH_ADMISSION_DENIED'].includes(problem.code))
+  return { final: isFinal ? problem : null, passing: problem }
+}
+
+function givenUp (place: ContainerPlace, passing: Error, isRunning: boolean, { giveUpMs }: OpeningTimes): Problem {
+  const why = `no channel after ${giveUpMs / 1000} s (${passing.message.slice(0, 500)})`
+  return new Problem(isRunning ? 'EPH_CHANNEL_LOST' : 'EPH_CONTAINER_NOT_STARTED', `Cannot use container "${place.container}": ${why}`, { cause: passing })
+}
