@@ -1,0 +1,23 @@
+import type { Service } from '../test/support/service.ts'
+import type { Kubectl, Place } from './kubectl.ts'
+
+/** What every benchmark works with. */
+export interface World {
+  service: Service
+  kubectl: Kubectl
+  namespace: string
+  toolbox: string
+  rounds: number
+  /** A running pod of the sample application that nobody has looked into. */
+  freshPod (): string
+  say (text: string): void
+}
+
+interface MeasuredJob { pods: { items: { pod: string, session: { ephemeralContainer: string } | null }[] } }
+
+/** The container of ours that a job used, for kubectl to exec into. */
+export function placeOf (namespace: string, job: MeasuredJob): Place {
+  const [measured] = job.pods.items
+  if (!measured?.session) throw new Error('The job has no session')
+  return { namespace, pod: measured.pod, container: measured.session.ephemeralContainer }
+}
