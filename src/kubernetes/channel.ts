@@ -140,7 +140,7 @@ export async function openChannel (
   })
   lastPong = Date.now()
   // Its first words may have come, and ended it, before the await did.
-  if (isOpen) pinger = setInterval(ping, times.pingEveryMs).unref()
+  if (isOpen) pinger = setInterval(ping, times.pingEveryMs)
   else socket.terminate()
   const helloLimit = setTimeout(() => end(`no hello within ${times.helloMs / 1000} s`), times.helloMs)
   const abort = () => end('nobody waits for it any more')

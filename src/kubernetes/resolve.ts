@@ -45,8 +45,9 @@ async function matching (api: Api, target: Target, signal?: AbortSignal): Promis
 }
 
 export function listPods (api: Api, namespace: string, labelSelector: string | null, signal?: AbortSignal): Promise<V1Pod[]> {
+  const selected = labelSelector === null ? {} : { labelSelector }
   return allPages(page => api.call(`list the pods of namespace "${namespace}"`,
-    options => api.core.listNamespacedPod({ namespace, ...(labelSelector === null ? {} : { labelSelector }), ...page }, options), { signal }))
+    options => api.core.listNamespacedPod({ namespace, ...selected, ...page }, options), { signal }))
 }
 
 // Lists of a namespace that does not exist are empty, not refused.

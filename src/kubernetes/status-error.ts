@@ -12,7 +12,7 @@ export function toProblem (doing: string, error: unknown): Error {
   if (error instanceof Problem) return error
   if (error instanceof ApiException) return refused(doing, error)
   if (!(error instanceof Error)) return new Problem('EPH_INTERNAL', `Cannot ${doing}: ${String(error)}`)
-  if (error.cause === undefined && (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError)) return error
+  if (error.cause === undefined && [TypeError, ReferenceError, RangeError].some(kind => error instanceof kind)) return error
   const detail = `Cannot ${doing}: the Kubernetes API cannot be reached (${deepestMessage(error)})`
   return new Problem('EPH_CLUSTER_UNAVAILABLE', detail, { cause: error })
 }
