@@ -13,7 +13,7 @@ export async function benchStream (store: string, { service, kubectl, namespace,
   const rate = (milliseconds: number) => bytes / 1e6 / (milliseconds / 1000)
   const comparisons: Comparison[] = []
   for (const [label, writeBytes, limit] of [['8 KB', 8192, 0.85], ['1 MB', 1 << 20, 1]] as const) {
-    const argv = ['write', `${bytes}`, `${writeBytes}`]
+    const argv = ['test-tool', 'write', `${bytes}`, `${writeBytes}`]
     const comparison: Comparison = { name: `1 GiB into ${store}, writes of ${label}`, unit: 'MB/s', ours: [], theirs: [], limit }
     for (let round = 0; round < rounds; round++) {
       comparison.ours.push(rate(await timed(async () => {

@@ -1,0 +1,3 @@
+module ephemera/test-tool
+
+go 1.24
