@@ -14,6 +14,11 @@ export interface ChannelTimes {
 }
 export const channelTimes: ChannelTimes = { helloMs: 10_000, pingEveryMs: 5000, deadAfterMs: 60_000 }
 
+/** The program was executed, or tried to, but is no runner; the message is what was heard last. */
+export class NoHello extends Error {
+  override name = 'NoHello'
+}
+
 export const maxRuns = 64
 const closeContainerMs = 5000
 
@@ -58,7 +63,7 @@ export async function openChannel (
     isOpen = false
     clearInterval(pinger)
     if (cut) socket?.terminate()
-    hello.reject(new Error(reason))
+    hello.reject(new NoHello(reason))
     closing?.reject(new Problem('EPH_CHANNEL_LOST', `Cannot end the container: the channel ended (${reason})`))
     for (const run of runs.values()) run.lost(reason)
     runs.clear()

@@ -78,9 +78,11 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
       living.set(key, entry)
       review(key, entry)
       return channel
-    }).finally(() => openings.delete(key))
+    }).finally(() => {
+      if (openings.get(key) === opening) openings.delete(key)
+    })
     channel.catch(() => {}) // those who wait for it hear of it
-    const opening = { channel, controller, waiters: 0 }
+    const opening: Opening = { channel, controller, waiters: 0 }
     openings.set(key, opening)
     return opening
   }
@@ -102,7 +104,10 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
       } finally {
         signal.removeEventListener('abort', abort)
         // One who leaves must not end what others wait for.
-        if (--opening.waiters === 0) opening.controller.abort(new Error('Nobody waits for the channel any more'))
+        if (--opening.waiters === 0 && openings.get(key) === opening) {
+          openings.delete(key)
+          opening.controller.abort(new Error('Nobody waits for the channel any more'))
+        }
       }
     },
 

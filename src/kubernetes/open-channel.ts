@@ -3,7 +3,7 @@ import { ApiException } from '@kubernetes/client-node'
 import { Problem } from '#core/errors.ts'
 import type { ContainerPlace } from '#core/ports/channel.ts'
 import type { Api } from './api.ts'
-import type { RunnerChannel } from './channel.ts'
+import { NoHello, type RunnerChannel } from './channel.ts'
 import { lacksRunner, startState, withoutRunner } from './start-failure.ts'
 import { toProblem } from './status-error.ts'
 import { watchPod } from './watch-pod.ts'
@@ -15,9 +15,12 @@ export interface OpeningTimes {
   everyMs: number
   eagerMs: number
   slowestMs: number
+  /** An image may take its time to be pulled. */
   giveUpMs: number
+  /** An API server that does not even answer. */
+  unreachableMs: number
 }
-export const openingTimes: OpeningTimes = { everyMs: 50, eagerMs: 2000, slowestMs: 2000, giveUpMs: 120_000 }
+export const openingTimes: OpeningTimes = { everyMs: 50, eagerMs: 2000, slowestMs: 2000, giveUpMs: 120_000, unreachableMs: 15_000 }
 
 /**
  * Tries until the runner says hello: every 50 ms for 2 s, then ever more slowly. Beside the tries a watch on the pod tells when the
@@ -29,6 +32,7 @@ export async function openEventually (
   const done = new AbortController()
   const either = AbortSignal.any([signal, done.signal])
   const since = Date.now()
+  let answeredAt = since
   let delayMs = times.everyMs
   let verdict: Problem | null = null
   let isRunning = false
@@ -55,10 +59,12 @@ export async function openEventually (
       const failure = await attempt(either).then(checkProtocol(place), (error: unknown) => ({ error }))
       if (!('error' in failure)) return failure
       signal.throwIfAborted()
-      const problem = judge(place, failure.error)
-      if (problem.final) throw problem.final
+      const { final, passing, isAnswer } = judge(place, failure.error)
+      if (final) throw final
+      if (isAnswer) answeredAt = Date.now()
+      else if (Date.now() - answeredAt > times.unreachableMs) throw passing
       const elapsed = Date.now() - since
-      if (elapsed > times.giveUpMs) throw givenUp(place, problem.passing, isRunning, times)
+      if (elapsed > times.giveUpMs) throw givenUp(place, passing, isRunning, times)
       if (!isWatched) watch()
       if (elapsed > times.eagerMs) delayMs = Math.min(delayMs * 1.5, times.slowestMs)
       const woken = Promise.withResolvers<void>()
@@ -83,16 +89,34 @@ const checkProtocol = ({ container }: ContainerPlace) => (channel: RunnerChannel
     `Cannot use container "${container}": its runner ${version} speaks protocol ${protocol}, not ${spokenProtocol}`)
 }
 
-/** Whether a try failed for good, or as it does while a container is being started. */
-function judge (place: ContainerPlace, error: unknown): { final: Error | null, passing: Error } {
-  const passing = error instanceof Error ? error : new Error(String(error))
-  if (lacksRunner(passing.message)) return { final: withoutRunner(place.container, passing.message), passing }
-  if (error instanceof ApiException && error.code === 404 && !/container/.test(String(error.body))) return { final: gone(place, error), passing }
-  const problem = toProblem(`open a channel to "${place.namespace}/${place.pod}"`, error)
-  const isFinal = error instanceof Problem ||
-    (error instanceof ApiException && problem instanceof Problem && ['EPH_ACCOUNT_FORBIDDEN', 'EPH_ADMISSION_DENIED'].includes(problem.code))
-  return { final: isFinal ? problem : null, passing: problem }
+interface Judgement {
+  /** It will fail for good. */
+  final: Error | null
+  /** As it fails while a container is being started. */
+  passing: Error
+  /** Somebody did answer. */
+  isAnswer: boolean
 }
+
+function judge (place: ContainerPlace, error: unknown): Judgement {
+  const doing = `open a channel to "${place.namespace}/${place.pod}"`
+  if (error instanceof NoHello) {
+    return { final: lacksRunner(error.message) ? withoutRunner(place.container, error.message) : null, passing: error, isAnswer: true }
+  }
+  const problem = toProblem(doing, error)
+  if (!(error instanceof ApiException)) {
+    const isFinal = error instanceof Problem || !(problem instanceof Problem) || isUntrusted(error)
+    return { final: isFinal ? problem : null, passing: problem, isAnswer: false }
+  }
+  const words = String(error.body)
+  if (error.code === 404 && !/container/.test(words)) return { final: gone(place, error), passing: problem, isAnswer: true }
+  const isFinal = problem instanceof Problem && ['EPH_ACCOUNT_FORBIDDEN', 'EPH_ADMISSION_DENIED'].includes(problem.code)
+  return { final: isFinal ? problem : null, passing: problem, isAnswer: true }
+}
+
+/** Whether the API server's certificate is not the expected one: no later try will change that. */
+const isUntrusted = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/.test(String(error.code))
 
 function givenUp (place: ContainerPlace, passing: Error, isRunning: boolean, { giveUpMs }: OpeningTimes): Problem {
   const why = `no channel after ${giveUpMs / 1000} s (${passing.message.slice(0, 500)})`

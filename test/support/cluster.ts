@@ -17,7 +17,8 @@ export interface LabClusterOptions extends Omit<ClusterOptions, 'kubeconfig' | '
 export function labCluster (t: Test, { port, ...options }: LabClusterOptions = {}): Cluster {
   const config = loadKubeConfig({ kubeconfig: process.env.EPHEMERA_LAB_KUBECONFIG ?? kubeconfig() })
   if (port !== undefined) {
-    config.clusters = config.clusters.map(cluster => ({ ...cluster, server: `https://127.0.0.1:${port}` }))
+    // The certificate of an API server names the service `kubernetes`, but hardly ever loopback.
+    config.clusters = config.clusters.map(cluster => ({ ...cluster, server: `https://127.0.0.1:${port}`, tlsServerName: 'kubernetes' }))
   }
   const cluster = connectCluster(config, options)
   t.teardown(() => cluster.close())
@@ -45,14 +46,18 @@ export async function findPod (cluster: Cluster, namespace: string, name: string
 }
 
 /** Injects into the pod and opens a channel. */
-export async function openIn (cluster: Cluster, pod: PodSummary, container = newContainer()): Promise<{ channel: Channel, place: ContainerPlace }> {
+export async function openIn (
+  cluster: Cluster, pod: PodSummary, container = newContainer()
+): Promise<{ channel: Channel, place: ContainerPlace }> {
   await cluster.injector.inject(pod, container)
   const place = placeOf(pod, container)
   return { channel: await cluster.channels.open(place, AbortSignal.timeout(30_000)), place }
 }
 
 /** One run to its end, with its outputs as text. */
-export async function runOn (channel: Channel, argv: string[], rest: Partial<RunRequest> = {}): Promise<RunEnd & { out: string, err: string }> {
+export async function runOn (
+  channel: Channel, argv: string[], rest: Partial<RunRequest> = {}
+): Promise<RunEnd & { out: string, err: string }> {
   const out: Buffer[] = []
   const err: Buffer[] = []
   const run = channel.run({ id: randomUUID(), argv, seconds: 30, ...rest }, {
