@@ -46,13 +46,15 @@ export interface RunProof {
   proven: boolean
   /** The runner read both streams to their end. */
   whole: boolean
+  /** The runner had to send KILL, because the tool did not end within its grace. */
+  killed: boolean
 }
 
 /** The cause that counts: what arrived without proof is never complete, whatever the tool said of itself. */
-export function settleCause ({ endCause, signal, proven, whole }: RunProof): EndCause {
+export function settleCause ({ endCause, signal, proven, whole, killed }: RunProof): EndCause {
   if (endCause === 'exited' && signal !== null) return 'killed'
-  // A planned stop that had to be enforced by KILL left its stream unfinished.
-  if (endCause === 'finished' && (signal === 'SIGKILL' || !whole)) return proven ? 'killed' : 'unproven'
+  // A planned stop that had to be enforced left its stream unfinished.
+  if (endCause === 'finished' && killed) return 'killed'
   if ((endCause === 'exited' || endCause === 'finished') && !(proven && whole)) return 'unproven'
   return endCause
 }

@@ -26,7 +26,7 @@ export interface UseCases {
   wait (caller: Principal, id: string, options: { seconds: number, signal: AbortSignal, knownVersion?: string }): Promise<Job>
   job (caller: Principal, id: string): Promise<Job>
   jobs (caller: Principal, filter: Asked<JobFilter>, page: PageRequest): Promise<Page<JobSummary>>
-  jobPods (caller: Principal, id: string, page: PageRequest): Promise<Page<JobPod>>
+  jobPods (caller: Principal, id: string, page: PageRequest): Promise<Page<JobPod & { id: string }>>
   /** Events after `afterSeq`, then those that come, until `end`; rights are asked again every 5 s, past the cache. */
   events (caller: Principal, id: string, options: { afterSeq: number, signal: AbortSignal }): AsyncIterable<JobEvent>
   cancel (caller: Principal, id: string): Promise<Job>

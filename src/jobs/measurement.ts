@@ -1,0 +1,24 @@
+import type { AnyDiagnostic } from '#core/diagnostic.ts'
+import type { Claim } from '#core/ports/storage.ts'
+import type { PodSummary } from '#core/target.ts'
+import type { Acquired } from './acquire-session.ts'
+import type { Context } from './context.ts'
+import type { MemoryBudget } from './memory-budget.ts'
+import type { Orders } from './orders.ts'
+
+/** One claim at work: what its runs share. */
+export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'policy' | 'log'> {
+  claim: Claim
+  diagnostic: AnyDiagnostic
+  pod: PodSummary
+  targetContainer: string
+  acquired: Acquired
+  orders: Orders
+  budget: MemoryBudget
+  /** Milliseconds since the epoch, when the whole measurement must have ended. */
+  deadline: number
+  /** Runs in the order of the probe's calls, as evidence counts them. */
+  runIds: string[]
+  /** Adds an event to the job's; they are written in this order, and before the pod's end. */
+  note (type: string, data: Record<string, unknown>): void
+}

@@ -1,0 +1,69 @@
+import type { AnyDiagnostic } from '#core/diagnostic.ts'
+import { Problem } from '#core/errors.ts'
+import type { NamespaceSummary } from '#core/ports/cluster.ts'
+import type { Policy, PreflightPod } from '#core/preflight.ts'
+import { isOurs, ownerAnnotation, type PodSummary } from '#core/target.ts'
+
+type Warning = PreflightPod['warnings'][number]
+
+/** The container the question is about: the one asked for, the annotated default, or the first. */
+export function chooseContainer (pod: PodSummary, asked: string | undefined): string {
+  const names = pod.containers.map(({ name }) => name)
+  const wanted = asked ?? pod.annotations['kubectl.kubernetes.io/default-container']
+  if (wanted !== undefined && names.includes(wanted)) return wanted
+  if (asked === undefined && names[0] !== undefined) return names[0]
+  throw new Problem('EPH_CONTAINER_UNKNOWN', `Cannot look at container "${wanted}" of pod "${pod.name}": it has ${names.map(name => `"${name}"`).join(', ')}`)
+}
+
+/** Refuses a pod that cannot or must not be looked into, whatever session would be used. */
+export function demandFitting (pod: PodSummary, namespace: NamespaceSummary, diagnostic: AnyDiagnostic, policy: Policy): void {
+  const cannot = (why: string) => `Cannot look into pod "${pod.namespace}/${pod.name}": ${why}`
+  if (policy.refusedNamespaces.includes(pod.namespace)) {
+    throw new Problem('EPH_OWNER_REFUSED', cannot('the operator allows no diagnostics in this namespace'))
+  }
+  demandOwner(pod.annotations[ownerAnnotation] ?? namespace.annotations[ownerAnnotation], diagnostic, cannot)
+  if (pod.deleting || namespace.deleting) throw new Problem('EPH_POD_DELETING', cannot('it is being deleted'))
+  if (pod.static) throw new Problem('EPH_POD_STATIC', cannot('it is a mirror of a static pod of its node'))
+  if (pod.phase !== 'Running') throw new Problem('EPH_POD_NOT_RUNNING', cannot(`its phase is ${pod.phase}`))
+  if (pod.os !== 'linux') throw new Problem('EPH_OS_UNSUPPORTED', cannot(`it runs on ${pod.os}`))
+  if (pod.hostNetwork && !policy.allowHostNetwork) throw new Problem('EPH_HOST_NETWORK', cannot('it uses the network of its node'))
+  if (pod.hostPID && !policy.allowHostPid) throw new Problem('EPH_HOST_PID', cannot('it sees all processes of its node'))
+}
+
+function demandOwner (word: string | undefined, diagnostic: AnyDiagnostic, cannot: (why: string) => string): void {
+  if (word === undefined || word === 'all') return
+  if (word === 'noPayload' && !diagnostic.payload) return
+  // An unknown word is read as "deny": whoever wrote it wanted less than everything.
+  const what = word === 'noPayload' ? 'no diagnostics that may see payload' : 'no diagnostics'
+  throw new Problem('EPH_OWNER_REFUSED', cannot(`its annotation ${ownerAnnotation} allows ${what}`))
+}
+
+export const ourContainers = (pod: PodSummary) => pod.ephemeral.filter(({ name }) => isOurs(name))
+
+/** Refuses a new container where the pod has had as many of ours as it may ever get. */
+export function demandBudget (pod: PodSummary, { budget }: Policy): void {
+  const ours = ourContainers(pod)
+  if (ours.length < budget) return
+  const list = ours.map(({ name, running, exitReason }) => `${name} (${running ? 'running' : exitReason ?? 'ended'})`).join(', ')
+  throw new Problem('EPH_BUDGET_EXHAUSTED', `Cannot add a container to pod "${pod.name}": it has ${ours.length} of ${budget} already: ${list}`)
+}
+
+export function warningsFor (pod: PodSummary, image: string): Warning[] {
+  const warnings: Warning[] = []
+  if (pod.shareProcessNamespace) {
+    warnings.push({
+      code: 'ISOLATION_SHARED',
+      message: 'The pod shares its process namespace: the application can see our arguments, and with our uid or as root write into our outputs'
+    })
+  }
+  const registry = image.split('/')[0] ?? ''
+  if (pod.pullSecrets.length > 0 && registry.includes('.') && !pod.pullSecrets.some(name => name.includes(registry))) {
+    warnings.push({ code: 'PULL_SECRETS', message: `The image is pulled with the pod's own pull secrets; whether they know ${registry} cannot be seen` })
+  }
+  const limits = pod.containers.map(({ memoryLimitBytes }) => memoryLimitBytes)
+  const total = limits.every(bytes => bytes !== null) ? limits.reduce((sum, bytes) => sum + (bytes ?? 0), 0) : null
+  if (total !== null && total < 64 << 20) {
+    warnings.push({ code: 'MEMORY_HEADROOM', message: `The containers of the pod may use ${total >> 20} MiB in all: a tool that needs more is killed` })
+  }
+  return warnings
+}
