@@ -1,7 +1,8 @@
 import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
+import { fieldErrors } from './check-input.ts'
 import type { AnyDiagnostic } from './diagnostic.ts'
-import { Problem, type FieldError } from './errors.ts'
+import { Problem } from './errors.ts'
 
 const validators = new WeakMap<AnyDiagnostic, Validator>()
 
@@ -14,9 +15,7 @@ export function checkParams (diagnostic: AnyDiagnostic, input: unknown): Record<
   if (!validator) validators.set(diagnostic, validator = Compile(diagnostic.params))
   const params: unknown = Value.Default(diagnostic.params, structuredClone(input ?? {}))
   if (validator.Check(params)) return params as Record<string, unknown>
-  const errors: FieldError[] = [...validator.Errors(params)].slice(0, 20).map(error => ({
-    pointer: `/params${error.instancePath}`,
-    detail: error.message
-  }))
-  throw new Problem('EPH_PARAMS_INVALID', `Cannot launch "${diagnostic.name}": its parameters do not fit`, { errors })
+  throw new Problem('EPH_PARAMS_INVALID', `Cannot launch "${diagnostic.name}": its parameters do not fit`, {
+    errors: fieldErrors(validator.Errors(params), '/params')
+  })
 }

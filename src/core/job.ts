@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Finding, verdicts, type Verdict } from './finding.ts'
 import { Requester } from './principal.ts'
-import { Id, Namespace, OrNull, Time } from './schema.ts'
+import { Id, Namespace, OrNull, Time, withoutNul } from './schema.ts'
 import { Run } from './run.ts'
 import { Session } from './session.ts'
 import { PodSnapshot, Target } from './target.ts'
@@ -25,11 +25,11 @@ export const JobRequest = Type.Object({
   diagnostic: Type.String({ minLength: 1, maxLength: 63, description: 'Name of the diagnostic' }),
   target: Target,
   params: Type.Optional(free('Parameters of the diagnostic; see its paramsSchema')),
-  reason: Type.Optional(Type.String({ maxLength: 1000, description: 'Why it is launched; kept for auditors' })),
+  reason: Type.Optional(Type.String({ maxLength: 1000, pattern: withoutNul, description: 'Why it is launched; kept for auditors' })),
   labels: Type.Optional(Type.Record(
     Type.String({ pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$' }),
     Type.String({ pattern: '^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$' }),
-    { maxProperties: 20, description: 'Labels of the job, for finding it again' })),
+    { additionalProperties: false, maxProperties: 20, description: 'Labels of the job, for finding it again' })),
   image: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name on the operator\'s list of images' })),
   timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600, description: 'For the whole measurement of one pod' })),
   startWithinSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86400, description: 'Expires if it is not started by then' })),

@@ -11,6 +11,12 @@ export const dnsSubdomain = '^(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\\.
 
 export const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
 
+/** Free text that is stored: Postgres takes no NUL. */
+export const withoutNul = '^[^\\u0000]*$'
+
+/** Text of one line. */
+export const withoutControls = '^[^\\u0000-\\u001f\\u007f]*$'
+
 export const Namespace = Type.String({ pattern: dnsLabel, description: 'Name of a namespace' })
 export const ObjectName = Type.String({ pattern: dnsSubdomain, maxLength: 253, description: 'Name of a Kubernetes object' })
 export const ContainerName = Type.String({ pattern: dnsLabel, description: 'Name of a container' })

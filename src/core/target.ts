@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Problem } from './errors.ts'
-import { ContainerName, Namespace, ObjectName } from './schema.ts'
+import { ContainerName, Namespace, ObjectName, withoutControls } from './schema.ts'
 
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'] as const
 
@@ -13,7 +13,7 @@ export const Target = Type.Object({
     name: ObjectName
   }, { additionalProperties: false, description: 'The pods of a workload' })),
   service: Type.Optional(ObjectName),
-  labelSelector: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, description: 'Pods by label, in Kubernetes syntax' })),
+  labelSelector: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: withoutControls, description: 'Pods by label, in Kubernetes syntax' })),
   targetContainer: Type.Optional(ContainerName),
   maxPods: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 3, description: 'At most this many pods are measured' }))
 }, { additionalProperties: false, description: 'What to look into: one of pod, workload, service, labelSelector' })

@@ -7,3 +7,12 @@ export interface Authority {
   /** Rejects with EPH_FORBIDDEN, whose detail names the missing rule as YAML. */
   demand (principal: Principal, right: Right, options?: { fresh?: boolean }): Promise<void>
 }
+
+/** What a transport knows of a request before anybody is identified. */
+export interface Credentials {
+  headers: Record<string, string | string[] | undefined>
+  remoteAddress: string
+}
+
+/** Rejects with EPH_UNAUTHENTICATED where nobody can be identified. */
+export type Authenticate = (credentials: Credentials) => Promise<Principal>

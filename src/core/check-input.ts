@@ -1,0 +1,45 @@
+import type { Static, TSchema } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { Value } from 'typebox/value'
+import { Problem, type FieldError } from './errors.ts'
+
+const validators = new WeakMap<TSchema, Validator>()
+const maxErrors = 20
+
+interface SchemaError { keyword: string, instancePath: string, params: object, message: string }
+
+const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** One entry per wrong place: what the validator says of unknown and missing properties names the object, callers want the property. */
+export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): FieldError[] {
+  const found: FieldError[] = []
+  for (const { keyword, instancePath, params, message } of errors) {
+    const at = prefix + instancePath
+    if (keyword === 'additionalProperties') {
+      const { additionalProperties } = params as { additionalProperties: string[] }
+      found.push(...additionalProperties.map(name => ({ pointer: `${at}/${escapePointer(name)}`, detail: 'is not known here' })))
+    } else if (keyword === 'required') {
+      const { requiredProperties } = params as { requiredProperties: string[] }
+      found.push(...requiredProperties.map(name => ({ pointer: `${at}/${escapePointer(name)}`, detail: 'is required' })))
+    } else if (keyword === 'enum') {
+      const { allowedValues } = params as { allowedValues: unknown[] }
+      found.push({ pointer: at, detail: `must be one of ${allowedValues.join(', ')}` })
+    } else if (keyword !== 'boolean') {
+      found.push({ pointer: at, detail: message })
+    }
+  }
+  return found.slice(0, maxErrors)
+}
+
+/**
+ * The gate for what callers send, whatever transport it came through: fills in defaults, refuses unknown fields and all that lies outside
+ * the schema with EPH_INVALID_REQUEST. Answers a new object; `prefix` begins the pointers of errors[].
+ */
+export function checkInput<T extends TSchema> (schema: T, input: unknown, prefix = ''): Static<T> {
+  let validator = validators.get(schema)
+  if (!validator) validators.set(schema, validator = Compile(schema))
+  const value: unknown = Value.Default(schema, structuredClone(input))
+  if (validator.Check(value)) return value as Static<T>
+  const errors = fieldErrors(validator.Errors(value), prefix)
+  throw new Problem('EPH_INVALID_REQUEST', `Cannot read the request: ${errors[0]?.pointer || 'it'} ${errors[0]?.detail ?? 'does not fit its schema'}`, { errors })
+}
