@@ -14,8 +14,9 @@ export function checkParams (diagnostic: AnyDiagnostic, input: unknown): Record<
   let validator = validators.get(diagnostic)
   if (!validator) validators.set(diagnostic, validator = Compile(diagnostic.params))
   const params: unknown = Value.Default(diagnostic.params, structuredClone(input ?? {}))
-  if (validator.Check(params)) return params as Record<string, unknown>
-  throw new Problem('EPH_PARAMS_INVALID', `Cannot launch "${diagnostic.name}": its parameters do not fit`, {
-    errors: fieldErrors(validator.Errors(params), '/params')
-  })
+  const errors = validator.Check(params)
+    ? diagnostic.contradictions?.(params as Record<string, unknown>) ?? []
+    : fieldErrors(validator.Errors(params), '/params')
+  if (errors.length === 0) return params as Record<string, unknown>
+  throw new Problem('EPH_PARAMS_INVALID', `Cannot launch "${diagnostic.name}": its parameters do not fit`, { errors })
 }

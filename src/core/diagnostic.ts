@@ -1,4 +1,5 @@
 import type { Static, TObject } from 'typebox'
+import type { FieldError } from './errors.ts'
 import type { RawFinding, Severity } from './finding.ts'
 import type { Probe } from './probe.ts'
 import type { ProfileName } from './profile.ts'
@@ -30,8 +31,11 @@ export interface Diagnostic<P extends TObject = TObject, R extends TObject = TOb
   retrySafe: boolean
   sharesProcesses: boolean
   typicalSeconds: number
-  examples: { title: string, params: Static<P> }[]
+  /** Parameters that have a default may be left out. */
+  examples: { title: string, params: Partial<Static<P>> }[]
   params: P
+  /** What no schema without unions can say, as parameters that contradict each other; pointers begin with /params. Pure. */
+  contradictions?: (params: Static<P>) => FieldError[]
   report: R
   findings: Record<C, FindingDefinition>
   /** How long the whole measurement may take where the caller names no timeoutSeconds. */
@@ -42,9 +46,10 @@ export interface Diagnostic<P extends TObject = TObject, R extends TObject = TOb
 }
 
 /** As the engine handles it: parameters and report are what the schemas admitted. */
-export interface AnyDiagnostic extends Omit<Diagnostic, 'measure' | 'judge' | 'profilesFor' | 'timeoutSecondsFor' | 'examples'> {
+export interface AnyDiagnostic extends Omit<Diagnostic, 'measure' | 'judge' | 'profilesFor' | 'contradictions' | 'timeoutSecondsFor' | 'examples'> {
   examples: { title: string, params: Record<string, unknown> }[]
   profilesFor?: (params: Record<string, unknown>) => readonly ProfileName[]
+  contradictions?: (params: Record<string, unknown>) => FieldError[]
   timeoutSecondsFor: (params: Record<string, unknown>) => number
   measure (params: Record<string, unknown>, probe: Probe): Promise<Record<string, unknown>>
   judge (report: Record<string, unknown>, params: Record<string, unknown>): RawFinding[]
