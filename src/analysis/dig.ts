@@ -58,10 +58,11 @@ function readRecord (text: string, line: number): DnsRecord {
 
 /**
  * Reads what `dig -u +search +showsearch` (9.18 to 9.20) wrote. That nobody answered is a result; what cannot be told from the output is
- * an error: rejects with EPH_OUTPUT_UNREADABLE rather than to take silence for an empty answer.
+ * an error: throws EPH_OUTPUT_UNREADABLE rather than to take silence for an empty answer.
  */
 export function parseDig (stdout: string): DigOutput {
   const output: DigOutput = { replies: [], lost: [], truncated: false, unreachedLine: null }
+  if (!stdout.endsWith('\n')) throw unreadable('the end is missing', stdout.split('\n').length)
   const drafts: Draft[] = []
   let section = ''
   for (const [index, text] of stdout.split('\n').entries()) {

@@ -1,0 +1,103 @@
+import t from 'tap'
+import { checkParams } from '#core/check-params.ts'
+import { verdictOf } from '#core/finding.ts'
+import dnsLookup from '../../src/diagnostics/dns-lookup.ts'
+import { recordedProbe } from '../support/recorded-probe.ts'
+import { recordedText } from '../support/recorded.ts'
+
+interface Query { question: string | null, status: string | null, tried: unknown[], lost: unknown[] }
+
+/** Measures names × types with one recording each, and judges. */
+async function look (input: { names: string[], types?: string[] }, stdouts: string[]) {
+  const params = checkParams(dnsLookup, input)
+  const { probe, argvs } = recordedProbe(stdouts.map(stdout => ({ stdout })))
+  const report = await dnsLookup.measure(params, probe)
+  const findings = dnsLookup.judge(report, params)
+  const severities = findings.map(({ code }) => dnsLookup.findings[code]!)
+  return { argvs, queries: report.queries as Query[], findings, codes: findings.map(({ code }) => code), verdict: verdictOf(severities) }
+}
+
+const one = (recording: string, name: string, type = 'A') => look({ names: [name], types: [type] }, [recordedText(`dig-${recording}.txt`)])
+
+t.test('asks as the C library does, each name and type in a run of its own', async t => {
+  const answer = recordedText('dig-answer.txt')
+  const { argvs, queries } = await look({ names: ['web.shop', 'orders'], types: ['A', 'AAAA'] }, [answer, answer, answer, answer])
+  t.same(argvs[0], ['dig', '-r', '-u', '+search', '+showsearch', '+noedns', '+time=2', '+tries=2', '-t', 'A', '-q', 'web.shop'])
+  t.same(argvs.map(argv => argv.slice(-3)), [['A', '-q', 'web.shop'], ['AAAA', '-q', 'web.shop'], ['A', '-q', 'orders'], ['AAAA', '-q', 'orders']])
+  t.match(queries, [{ name: 'web.shop', type: 'A' }, { name: 'web.shop', type: 'AAAA' }, { name: 'orders' }, { name: 'orders' }])
+})
+
+t.test('a full name that resolves passes without findings', async t => {
+  t.match(await one('answer', 'web.shop.svc.cluster.local'), { verdict: 'pass', codes: [], queries: [{ status: 'NOERROR', transport: 'udp', tried: [] }] })
+})
+
+t.test('what only the search list makes a name is said, and is no fault', async t => {
+  const { verdict, findings, queries } = await one('search-list', 'web.shop')
+  t.equal(verdict, 'pass')
+  t.match(findings, [{ code: 'DNS_SEARCH_LIST', message: /"web\.shop" was found as "web\.shop\.svc\.cluster\.local\."/ }])
+  t.match(queries, [{ question: 'web.shop.svc.cluster.local.', tried: [{ question: 'web.shop.shop.svc.cluster.local.', status: 'NXDOMAIN' }] }])
+})
+
+t.test('each way to fail has its code and a line of the run as evidence', async t => {
+  const failures: [string, string, string, string][] = [
+    ['nxdomain', 'nope.shop', 'A', 'DNS_NXDOMAIN'],
+    ['alias-to-nowhere', 'broken.lab.test', 'A', 'DNS_NXDOMAIN'],
+    ['servfail', 'x.servfail.test', 'A', 'DNS_SERVFAIL'],
+    ['refused', 'x.refused.test', 'A', 'DNS_REFUSED'],
+    ['unreachable', 'web.shop', 'A', 'DNS_TIMEOUT'],
+    ['connection-refused', 'web', 'A', 'DNS_TIMEOUT'],
+    ['no-ipv6', 'web', 'A', 'DNS_TIMEOUT'],
+    ['no-data', 'web.shop.svc.cluster.local', 'AAAA', 'DNS_NO_ANSWER']
+  ]
+  for (const [recording, name, type, code] of failures) {
+    const { findings, verdict, codes } = await one(recording, name, type)
+    t.same(codes, [code], recording)
+    t.equal(verdict, 'fail')
+    const [{ run, line } = { run: -1, line: 0 }] = findings[0]!.evidence!
+    t.equal(run, 0)
+    t.match(recordedText(`dig-${recording}.txt`).split('\n')[line! - 1], /HEADER.* status: |no servers could be reached/)
+  }
+})
+
+t.test('messages name what matters: alias, servers, the failed transport', async t => {
+  t.match((await one('alias-to-nowhere', 'broken.lab.test')).findings, [{ message: /it is an alias of "nowhere\.lab\.test\."/ }])
+  t.match((await one('unreachable', 'web.shop')).findings, [{ message: /192\.0\.2\.1 \(timed out\)/ }])
+  const noTcp = `;; Truncated, retrying in TCP mode.\n${recordedText('dig-unreachable.txt')}`
+  t.match((await look({ names: ['big'] }, [noTcp])).findings, [{ code: 'DNS_TIMEOUT', message: /over TCP/ }])
+})
+
+t.test('a missing address family is no fault where the other one is there', async t => {
+  const [a, aaaa] = [recordedText('dig-answer.txt'), recordedText('dig-no-data.txt')]
+  t.match(await look({ names: ['web.shop.svc.cluster.local'], types: ['A', 'AAAA'] }, [a, aaaa]), { verdict: 'pass', codes: ['DNS_ONE_FAMILY'] })
+  t.match(await look({ names: ['web.shop.svc.cluster.local'], types: ['A', 'AAAA'] }, [aaaa, aaaa]), { verdict: 'fail', codes: ['DNS_NO_ANSWER', 'DNS_NO_ANSWER'] })
+})
+
+t.test('lost attempts before an answer are a warning', async t => {
+  const { verdict, codes, queries } = await one('first-server-dead', 'web.shop')
+  t.equal(verdict, 'warn')
+  t.same(codes, ['DNS_ATTEMPT_LOST', 'DNS_SEARCH_LIST'])
+  t.match(queries, [{ status: 'NOERROR', lost: [{ server: { ip: '192.0.2.1', port: 53 }, reason: 'timed out' }] }])
+})
+
+t.test('replies that take more than half a second in all are slow', async t => {
+  const late = (usec: number) => recordedText('dig-search-list.txt').replace(/Query time: \d+ usec/g, `Query time: ${usec} usec`)
+  t.match(await look({ names: ['web.shop'] }, [late(300_000)]), { verdict: 'warn', codes: ['DNS_SLOW', 'DNS_SEARCH_LIST'] })
+  t.match(await look({ names: ['web.shop'] }, [late(200_000)]), { verdict: 'pass', codes: ['DNS_SEARCH_LIST'] })
+})
+
+t.test('another status than the usual ones is an error of its own', async t => {
+  const notImplemented = recordedText('dig-refused.txt').replace('status: REFUSED', 'status: NOTIMP')
+  t.match(await look({ names: ['x.refused.test'] }, [notImplemented]), { codes: ['DNS_ERROR_STATUS'], findings: [{ message: /NOTIMP/ }] })
+})
+
+t.test('what cannot be read is an error with a code, not an empty report', async t => {
+  await t.rejects(look({ names: ['web'] }, ['dig: out of memory\n']), { code: 'EPH_OUTPUT_UNREADABLE' })
+})
+
+t.test('the time it may take grows with the questions and stays below an hour', t => {
+  const time = (names: number, types: string[]) =>
+    dnsLookup.timeoutSecondsFor(checkParams(dnsLookup, { names: Array.from({ length: names }, (_, index) => `n${index}`), types }))
+  t.ok(time(1, ['A']) <= 30)
+  t.ok(time(10, ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT']) <= 3600)
+  t.end()
+})
