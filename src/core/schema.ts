@@ -1,7 +1,8 @@
 import { Type, type TSchema } from 'typebox'
 
-/** Null is the only union that schemas may use: GraphQL says it as a nullable type. */
-export const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+/** Null is the only union that schemas may use: GraphQL says it as a nullable type. What the schema describes is said of the whole. */
+export const OrNull = <T extends TSchema & { description?: string }>(schema: T) =>
+  Type.Union([schema, Type.Null()], schema.description === undefined ? {} : { description: schema.description })
 
 /** DNS-1123 label: namespaces, containers. Checked before any name meets a URL: the cluster client does not encode all of them. */
 export const dnsLabel = '^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$'

@@ -11,7 +11,7 @@ const mebibyte = 2 ** 20
 const marginSeconds = 60
 
 /** Without the devices that libpcap takes for something else than the network, as dbus-system or nflog. */
-const interfaceName = '^(?!dbus|nf|usbmon|bluetooth)[a-z][a-z0-9._-]{0,14}$'
+const interfaceName = '^(?!dbus|nf|usbmon|bluetooth)[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$'
 
 const Filter = Type.Object({
   protocol: Type.Optional(Type.Enum(captureProtocols, { description: 'Only packets of this protocol' })),
@@ -51,6 +51,7 @@ export default defineDiagnostic({
   params: Type.Object({
     interface: Type.String({
       pattern: interfaceName,
+      maxLength: 15,
       default: 'eth0',
       description: 'Network interface in the pod: eth0, lo for traffic between its containers, or any (in Linux cooked format)'
     }),
