@@ -35,6 +35,9 @@ export interface RawFinding {
   evidence?: { run: number, line?: number, packet?: number }[]
 }
 
+/** The verdict of a pod of which a part could not be used: what was proven can fail it, but cannot pass it. */
+export const verdictOfPart = (findings: { severity: Severity }[]): Verdict => verdictOf(findings) === 'fail' ? 'fail' : 'inconclusive'
+
 /** The verdict of one pod: error → fail, unknown → inconclusive, warning → warn, else pass; in this order. */
 export function verdictOf (findings: { severity: Severity }[]): Verdict {
   const has = (severity: Severity) => findings.some(finding => finding.severity === severity)

@@ -59,4 +59,9 @@ export interface Probe {
   readonly targetContainer: string
   run (argv: string[], options?: RunOptions): Promise<ToolOutput>
   capture (argv: string[], options: CaptureOptions): Promise<CaptureOutput>
+  /**
+   * Sets aside the report as it stands, for diagnostics of several runs: should the output of a later run be cut or unreadable, this is
+   * judged in its place, and an error that a proven run showed still counts.
+   */
+  keep (report: Record<string, unknown>): void
 }

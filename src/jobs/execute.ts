@@ -1,11 +1,12 @@
 import { asProblem, Problem } from '#core/errors.ts'
-import { verdictOf } from '#core/finding.ts'
+import { verdictOf, verdictOfPart } from '#core/finding.ts'
 import type { Claim, PodResult } from '#core/ports/storage.ts'
 import { right } from '#core/principal.ts'
 import { acquireSession, type Acquired } from './acquire-session.ts'
 import type { Context } from './context.ts'
 import { toFindings } from './findings.ts'
 import { toJobError } from './job-error.ts'
+import type { Measurement } from './measurement.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Orders } from './orders.ts'
 import { findImage } from './plan-launch.ts'
@@ -55,16 +56,30 @@ async function measure (context: Context, { claim, orders, budget, note }: Work,
     database.sessions.used(acquired.session.id, claim.principal.username)
   ])
   const runIds: string[] = []
-  const probe = createProbe({ ...context, claim, diagnostic, pod, targetContainer, acquired, orders, budget, deadline, runIds, note })
-  const measuring = diagnostic.measure(claim.params, probe)
+  const measurement: Measurement = {
+    ...context, claim, diagnostic, pod, targetContainer, acquired, orders, budget, deadline, runIds, kept: null, note
+  }
+  const measuring = diagnostic.measure(claim.params, createProbe(measurement))
   // Both are waited for, whichever fails first: nothing of a measurement may go on behind its result.
   const [measured, rows] = await Promise.allSettled([measuring, attached])
-  if (measured.status === 'rejected') throw measured.reason
+  const judge = (report: Record<string, unknown>) =>
+    toFindings(diagnostic, diagnostic.judge(report, claim.params), { pod: claim.pod, runIds })
+  if (measured.status === 'rejected') {
+    const { kept } = measurement
+    if (!kept || !isUnusable(measured.reason) || rows.status === 'rejected') throw measured.reason
+    const findings = judge(kept)
+    return { state: 'succeeded', verdict: verdictOfPart(findings), error: toJobError(asProblem(measured.reason)), report: kept, findings }
+  }
   if (rows.status === 'rejected') throw rows.reason
   const report = measured.value
-  const findings = toFindings(diagnostic, diagnostic.judge(report, claim.params), { pod: claim.pod, runIds })
+  const findings = judge(report)
   return { state: 'succeeded', verdict: verdictOf(findings), error: null, report, findings }
 }
+
+/** The tool has run, but what it said is cut or cannot be read. */
+const isUnusable = (error: unknown): boolean => error instanceof RunFailure
+  ? error.outcome.podState === 'succeeded'
+  : error instanceof Problem && error.code === 'EPH_OUTPUT_UNREADABLE'
 
 /** A lost connection has reasons that only the pod's status tells. */
 async function explain ({ channels, database, log }: Context, error: unknown, acquired: Acquired | undefined): Promise<Problem> {
@@ -85,12 +100,12 @@ const ended = (state: PodResult['state'], problem: Problem, verdict: PodResult['
   ({ state, verdict, error: toJobError(problem), report: null, findings: [] })
 
 function endingOf ({ catalogue }: Context, claim: Claim, problem: Problem): Ending {
+  if (isUnusable(problem)) return { result: ended('succeeded', problem, 'inconclusive') }
   if (problem instanceof RunFailure) {
     const { podState, retry } = problem.outcome
-    const result = ended(podState, problem, podState === 'succeeded' ? 'inconclusive' : null)
+    const result = ended(podState, problem)
     return retry && catalogue.get(claim.diagnostic)?.retrySafe ? { retryBecause: problem.message, otherwise: result } : { result }
   }
-  if (problem.code === 'EPH_OUTPUT_UNREADABLE') return { result: ended('succeeded', problem, 'inconclusive') }
   if (problem.code === 'EPH_FORBIDDEN') return { result: ended('denied', problem) }
   const result = ended('failed', problem)
   const passing = ['EPH_CHANNEL_LOST', 'EPH_CLUSTER_UNAVAILABLE', 'EPH_DATABASE_UNAVAILABLE'].includes(problem.code)

@@ -44,6 +44,8 @@ export function createProbe (measurement: Measurement): Probe {
         sinks: stream.open
       })
       return { ...stream.result(), exitCode: end.exitCode, endCause, durationMs: end.durationMs }
-    }
+    },
+
+    keep (report) { measurement.kept = report }
   }
 }

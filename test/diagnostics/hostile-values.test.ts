@@ -37,7 +37,7 @@ function put (params: Record<string, unknown>, place: Place, value: unknown): Re
 async function firstArgv (diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<string[]> {
   let asked: string[] | undefined
   const stop = async (argv: string[]): Promise<never> => { asked ??= argv; throw new Error('far enough') }
-  const probe: Probe = { pod: examplePod(), targetContainer: 'app', run: stop, capture: stop }
+  const probe: Probe = { pod: examplePod(), targetContainer: 'app', run: stop, capture: stop, keep () {} }
   await diagnostic.measure(params, probe).catch((error: Error) => { if (error.message !== 'far enough') throw error })
   if (!asked) throw new Error(`${diagnostic.name} asked for no tool`)
   return asked

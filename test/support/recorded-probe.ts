@@ -39,6 +39,7 @@ export const examplePod = (rest: Partial<PodSummary> = {}): PodSummary => ({
 export function recordedProbe (recordings: (RecordedRun | RecordedCapture)[]) {
   const left = [...recordings]
   const argvs: string[][] = []
+  const kept: Record<string, unknown>[] = []
   function next<T> (argv: string[]): T {
     argvs.push(argv)
     const recording = left.shift()
@@ -67,7 +68,8 @@ export function recordedProbe (recordings: (RecordedRun | RecordedCapture)[]) {
         reachedMaxBytes: false,
         ...rest
       }
-    }
+    },
+    keep (report) { kept.push(structuredClone(report)) }
   }
-  return { probe, argvs }
+  return { probe, argvs, kept }
 }
