@@ -1,98 +1,64 @@
-import { Type, type Static } from 'typebox'
-import { parseDig, type DigOutput } from '#analysis/dig.ts'
-import { Address } from '#core/address.ts'
+import { Type } from 'typebox'
+import { parseDig } from '#analysis/dig.ts'
+import { DnsQuery, dnsTypes, toDnsQuery } from '#analysis/dns-query.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
-import { OrNull } from '#core/schema.ts'
 
 /** Far above what a cache or an authoritative server in the cluster needs, and what people begin to notice. */
 const slowMs = 500
 const secondsPerAttempt = 2
 const attemptsPerServer = 2
-/** A resolver file names up to three servers, and further names of its search list may wait once more for a dead first one. */
+/** A resolver file names up to three servers; further names of its search list may wait once more for a dead first one. */
 const secondsPerQuestion = 3 * attemptsPerServer * secondsPerAttempt + 8
 
-const types = ['A', 'AAAA', 'CNAME', 'MX', 'NS', 'PTR', 'SOA', 'SRV', 'TXT'] as const
-
-/** Host names and names as _http._tcp.web; beginning with a letter, digit or underscore, so that none can be an option. */
+/** Host names, and names as _http._tcp.web. Begins with a letter, digit or underscore: no option does. */
 const label = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 const dnsName = `^${label}(?:\\.${label})*\\.?$`
 
-const Query = Type.Object({
-  name: Type.String({ description: 'Name as it was given' }),
-  type: Type.Enum(types, { description: 'Record type that was asked for' }),
-  question: OrNull(Type.String({ description: 'Name that the last reply is about, after the search list was applied; null: no server answered' })),
-  status: OrNull(Type.String({ description: 'Status of the last reply, as NOERROR or NXDOMAIN; null: no server answered' })),
-  answers: Type.Array(Type.Object({
-    name: Type.String({ description: 'Owner of the record' }),
-    type: Type.String({ description: 'Type of the record' }),
-    ttlSeconds: Type.Integer({ description: 'How long it may be cached' }),
-    data: Type.String({ description: 'Its data in presentation format' })
-  }), { description: 'Records of the answer in the order they came, aliases included' }),
-  server: OrNull(Address),
-  transport: OrNull(Type.Enum(['udp', 'tcp'], { description: 'How the last reply came' })),
-  queryMs: OrNull(Type.Number({ description: 'Milliseconds until the last reply' })),
-  tried: Type.Array(Type.Object({
-    question: Type.String({ description: 'Name that was asked for' }),
-    status: Type.String({ description: 'Status of the reply' }),
-    queryMs: OrNull(Type.Number({ description: 'Milliseconds until the reply' }))
-  }), { description: 'Names of the search list that were asked for before, in vain' }),
-  lost: Type.Array(Type.Object({
-    server: Address,
-    reason: Type.String({ description: 'What became of it, as "timed out"' })
-  }), { description: 'Attempts without a reply' }),
-  truncated: Type.Boolean({ description: 'Whether a reply did not fit into UDP and was asked for again over TCP' }),
-  line: Type.Integer({ minimum: 1, description: 'Line of the run\'s output that says how it ended' })
-}, { description: 'One question: a name and a type' })
-type Query = Static<typeof Query>
+const absolute = (name: string) => (name.endsWith('.') ? name : `${name}.`).toLowerCase()
+const hasRecord = ({ answers, type }: DnsQuery) => answers.some(answer => answer.type === type)
+const otherFamily: Partial<Record<DnsQuery['type'], DnsQuery['type']>> = { A: 'AAAA', AAAA: 'A' }
 
-function toQuery (name: string, type: Query['type'], { replies, lost, truncated, unreachedLine }: DigOutput): Query {
-  const answered = unreachedLine === null ? replies.at(-1) : undefined
-  const tried = replies.filter(reply => reply !== answered).map(({ question, status, queryMs }) => ({ question, status, queryMs }))
-  const { question, status, answers, server, transport, queryMs } = answered ??
-    { question: null, status: null, answers: [], server: null, transport: null, queryMs: null }
-  return {
-    name,
-    type,
-    question,
-    status,
-    answers,
-    server,
-    transport,
-    queryMs,
-    tried,
-    lost: lost.map(({ ip, port, reason }) => ({ server: { ip, port }, reason })),
-    truncated,
-    line: unreachedLine ?? answered?.line ?? 1
-  }
-}
+const sayServers = (lost: DnsQuery['lost']) =>
+  [...new Set(lost.map(({ server: { ip }, reason }) => `${ip} (${reason})`))].join(', ')
 
-const recordsOf = ({ answers, type }: Query) => answers.filter(answer => answer.type === type)
-const absolute = (name: string) => name.endsWith('.') ? name : `${name}.`
-const sayServers = (lost: Query['lost']) => [...new Set(lost.map(({ server: { ip }, reason }) => `${ip} (${reason})`))].join(', ')
-
-/** Why there is no record to use, or null. */
-function failureOf ({ name, type, question, status, answers, lost, truncated }: Query, queries: Query[]) {
-  const asked = `"${question ?? name}" ${type}`
+/** Why the application gets no record of this type; null where it gets one. */
+function failureOf (query: DnsQuery, queries: DnsQuery[]) {
+  const { name, type, question, status, answers, tried, lost, truncated } = query
+  const asked = `"${name}" ${type}`
   switch (status) {
-    case null: return {
-      code: 'DNS_TIMEOUT',
-      message: `No server answered ${asked}${truncated ? ' over TCP, although the reply does not fit into UDP' : ''}: ${sayServers(lost)}`
-    } as const
+    case null: {
+      const overTcp = truncated ? ' over TCP, although the reply does not fit into UDP' : ''
+      return { code: 'DNS_TIMEOUT', message: `No server answered ${asked}${overTcp}: ${sayServers(lost)}` } as const
+    }
     case 'NXDOMAIN': {
       const alias = answers.findLast(answer => answer.type === 'CNAME')
-      return { code: 'DNS_NXDOMAIN', message: `${asked} does not exist${alias ? `: it is an alias of "${alias.data}"` : ''}` } as const
+      const why = alias ? `: it is an alias of "${alias.data}"` : tried.length > 0 ? `, nor do the ${tried.length} names that the search list makes of it` : ''
+      return { code: 'DNS_NXDOMAIN', message: `"${name}" does not exist${why}` } as const
     }
     case 'SERVFAIL': return { code: 'DNS_SERVFAIL', message: `The server failed to answer ${asked}` } as const
     case 'REFUSED': return { code: 'DNS_REFUSED', message: `The server refused to answer ${asked}` } as const
     case 'NOERROR': {
-      if (answers.some(answer => answer.type === type)) return null
-      const otherFamily = { A: 'AAAA', AAAA: 'A' }[type as string]
-      const other = queries.find(query => query.name === name && query.type === otherFamily)
-      return other && recordsOf(other).length > 0
+      if (hasRecord(query)) return null
+      const other = queries.find(({ name: sameName, type: itsType }) => sameName === name && itsType === otherFamily[type])
+      return other && hasRecord(other)
         ? { code: 'DNS_ONE_FAMILY', message: `"${name}" has ${other.type} records but none of type ${type}` } as const
         : { code: 'DNS_NO_ANSWER', message: `"${question}" exists but has no record of type ${type}` } as const
     }
     default: return { code: 'DNS_ERROR_STATUS', message: `The server answered ${asked} with ${status}` } as const
+  }
+}
+
+/** What is worth knowing of a question that was answered. */
+function * remarksOn (query: DnsQuery) {
+  const { name, type, question, queryMs, tried, lost } = query
+  const totalMs = [...tried, { queryMs }].reduce((sum, reply) => sum + (reply.queryMs ?? 0), 0)
+  if (lost.length > 0) {
+    yield { code: 'DNS_ATTEMPT_LOST', message: `${lost.length} attempts to resolve "${name}" ${type} got no reply: ${sayServers(lost)}` } as const
+  }
+  if (totalMs > slowMs) yield { code: 'DNS_SLOW', message: `"${name}" ${type} took ${Math.round(totalMs)} ms` } as const
+  if (question !== null && absolute(question) !== absolute(name) && hasRecord(query)) {
+    const vain = tried.length > 0 ? `, after ${tried.length} names that do not exist` : ''
+    yield { code: 'DNS_SEARCH_LIST', message: `"${name}" was found as "${question}"${vain}` } as const
   }
 }
 
@@ -109,20 +75,20 @@ export default defineDiagnostic({
   sharesProcesses: false,
   typicalSeconds: 0.1,
   examples: [
-    { title: 'A Service, by the name an application uses', params: { names: ['orders.shop'], types: ['A'] } },
+    { title: 'A Service, by the name an application uses', params: { names: ['orders.shop'] } },
     { title: 'Both address families of a name outside of the cluster', params: { names: ['example.com.'], types: ['A', 'AAAA'] } },
     { title: 'Ports of a headless Service', params: { names: ['_http._tcp.web.shop.svc.cluster.local'], types: ['SRV'] } }
   ],
   params: Type.Object({
-    names: Type.Array(Type.String({ pattern: dnsName, maxLength: 254, description: 'A name; the search list applies unless it ends with a dot' }), {
-      minItems: 1, maxItems: 10, uniqueItems: true, description: 'Names to resolve'
+    names: Type.Array(Type.String({ pattern: dnsName, maxLength: 254, description: 'A name' }), {
+      minItems: 1, maxItems: 10, uniqueItems: true, description: 'Names to resolve; the search list applies to those that do not end with a dot'
     }),
-    types: Type.Array(Type.Enum(types, { description: 'A record type' }), {
-      minItems: 1, maxItems: types.length, uniqueItems: true, default: ['A'], description: 'Record types to ask for, of each name'
+    types: Type.Array(Type.Enum(dnsTypes, { description: 'A record type' }), {
+      minItems: 1, maxItems: dnsTypes.length, uniqueItems: true, default: ['A'], description: 'Record types to ask for, of each name'
     })
   }, { additionalProperties: false }),
   report: Type.Object({
-    queries: Type.Array(Query, { description: 'One for each name and type, in this order; each is a run of its own' })
+    queries: Type.Array(DnsQuery, { description: 'One for each name and type, in this order; each is a run of its own' })
   }),
   findings: {
     DNS_TIMEOUT: {
@@ -134,7 +100,7 @@ export default defineDiagnostic({
     DNS_NXDOMAIN: {
       severity: 'error',
       title: 'The name does not exist',
-      meaning: 'The last name that the search list makes of it does not exist, nor does any before',
+      meaning: 'Neither the name as given exists nor any that the search list makes of it',
       remedy: 'Check the spelling, the namespace, and whether the Service exists'
     },
     DNS_SERVFAIL: {
@@ -181,43 +147,31 @@ export default defineDiagnostic({
     },
     DNS_SEARCH_LIST: {
       severity: 'info',
-      title: 'Only the search list gave an answer',
-      meaning: 'The name as given is not complete; what it means depends on the namespace of the pod',
+      title: 'The search list completed the name',
+      meaning: 'What the name as given means depends on the namespace of the pod, and each name tried before costs a question',
       remedy: 'Nothing if that is intended; else use the full name with a dot at its end'
     }
   },
   timeoutSecondsFor: ({ names, types }) => 10 + names.length * types.length * secondsPerQuestion,
 
-  // One question after the other: a tool each takes memory that belongs to the application, and together they would slow each other down.
+  // One question after the other: each tool takes memory that belongs to the application, and together they would slow each other down.
   async measure ({ names, types }, probe) {
-    const queries: Query[] = []
-    for (const name of names) {
-      for (const type of types) {
-        // As the C library asks: with search list, without EDNS. dig knows no end of options; after -q a name cannot be one.
-        const { stdout } = await probe.run([
-          'dig', '-r', '-u', '+search', '+showsearch', '+noedns', `+time=${secondsPerAttempt}`, `+tries=${attemptsPerServer}`, '-t', type, '-q', name
-        ])
-        queries.push(toQuery(name, type, parseDig(stdout)))
-      }
+    const queries: DnsQuery[] = []
+    for (const [name, type] of names.flatMap(name => types.map(type => [name, type] as const))) {
+      // As the C library asks: with search list, without EDNS. dig knows no end of options; what follows -q is never one.
+      const { stdout } = await probe.run([
+        'dig', '-r', '-u', '+search', '+showsearch', '+noedns', `+time=${secondsPerAttempt}`, `+tries=${attemptsPerServer}`, '-t', type, '-q', name
+      ])
+      queries.push(toDnsQuery(name, type, parseDig(stdout)))
+      probe.keep({ queries })
     }
     return { queries }
   },
 
   judge: ({ queries }) => queries.flatMap((query, run) => {
-    const { name, type, question, status, queryMs, tried, lost, line, answers } = query
-    const place = { data: { name, type, question, status }, evidence: [{ run, line }] }
+    const { name, type, question, status, line } = query
     const failure = failureOf(query, queries)
-    const totalMs = [...tried, { queryMs }].reduce((sum, reply) => sum + (reply.queryMs ?? 0), 0)
-    const bySearchList = failure === null && question !== null && question.toLowerCase() !== absolute(name).toLowerCase()
-    return [
-      ...failure ? [{ ...failure, ...place }] : [],
-      ...status !== null && lost.length > 0
-        ? [{ code: 'DNS_ATTEMPT_LOST' as const, message: `${lost.length} of the attempts to resolve "${name}" ${type} got no reply: ${sayServers(lost)}`, ...place }]
-        : [],
-      ...totalMs > slowMs ? [{ code: 'DNS_SLOW' as const, message: `"${name}" ${type} took ${Math.round(totalMs)} ms`, ...place }] : [],
-      ...bySearchList
-        ? [{ code: 'DNS_SEARCH_LIST' as const, message: `"${name}" was found as "${question}", with ${answers.length} records after ${tried.length} vain attempts`, ...place }]
-        : []
-    ]
+    const found = [...failure ? [failure] : [], ...status === null ? [] : remarksOn(query)]
+    return found.map(finding => ({ ...finding, data: { name, type, question, status }, evidence: [{ run, line }] }))
   })
 })

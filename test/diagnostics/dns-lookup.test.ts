@@ -90,8 +90,12 @@ t.test('another status than the usual ones is an error of its own', async t => {
   t.match(await look({ names: ['x.refused.test'] }, [notImplemented]), { codes: ['DNS_ERROR_STATUS'], findings: [{ message: /NOTIMP/ }] })
 })
 
-t.test('what cannot be read is an error with a code, not an empty report', async t => {
+t.test('what cannot be read is an error with a code, not an empty report, and hides nothing that was read before', async t => {
   await t.rejects(look({ names: ['web'] }, ['dig: out of memory\n']), { code: 'EPH_OUTPUT_UNREADABLE' })
+  const params = checkParams(dnsLookup, { names: ['nope.shop', 'web'] })
+  const { probe, kept } = recordedProbe([{ stdout: recordedText('dig-nxdomain.txt') }, { stdout: 'dig: out of memory\n' }])
+  await t.rejects(dnsLookup.measure(params, probe), { code: 'EPH_OUTPUT_UNREADABLE' })
+  t.match(dnsLookup.judge(kept.at(-1)!, params), [{ code: 'DNS_NXDOMAIN' }])
 })
 
 t.test('the time it may take grows with the questions and stays below an hour', t => {

@@ -39,7 +39,7 @@ t.test('a capture of working traffic passes and tells what is in it', async t =>
 
 t.test('argv holds options of ours and at its very end the filter', async t => {
   const { argv } = await capture({ interface: 'any', snapLength: 65535, filter: { host: '2001:DB8:0::1', direction: 'in' } }, http)
-  t.same(argv, ['tcpdump', '-n', '-p', '-Z', 'root', '-i', 'any', '-Q', 'in', '-s', '65535', '-c', '1000000', '-w', '-', '--', 'host 2001:db8::1'])
+  t.same(argv, ['tcpdump', '-n', '-p', '-U', '-Z', 'root', '-i', 'any', '-Q', 'in', '-s', '65535', '-c', '1000000', '-w', '-', '--', 'host 2001:db8::1'])
   t.equal((await capture({}, http)).argv.at(-1), '--')
 })
 
