@@ -38,11 +38,16 @@ export function findIp (bytes: Uint8Array, start: number, end: number, linkType:
   return kind === ipv4 || kind === ipv6 ? at : -1
 }
 
-/** Where the header of the IP packet's protocol (6: TCP, 17: UDP) begins, or -1: another one, a later fragment, or cut before it. */
-export function findTransport (bytes: Uint8Array, ip: number, end: number, protocol: number): number {
-  if (bytes[ip]! >> 4 === 6) return ip + 40 <= end && bytes[ip + 6] === protocol ? ip + 40 : -1
+export const protocols = { tcp: 6, udp: 17 } as const
+
+/** The protocol in an IP header that findTransport found whole. */
+export const protocolOf = (bytes: Uint8Array, ip: number): number => bytes[ip]! >> 4 === 6 ? bytes[ip + 6]! : bytes[ip + 9]!
+
+/** Where what follows the IP header begins, or -1: a later fragment, or cut before it. Extension headers of IPv6 count as a protocol. */
+export function findTransport (bytes: Uint8Array, ip: number, end: number): number {
+  if (bytes[ip]! >> 4 === 6) return ip + 40 <= end ? ip + 40 : -1
   const at = ip + (bytes[ip]! & 15) * 4
-  return ip + 20 <= end && bytes[ip + 9] === protocol && (word(bytes, ip + 6) & 0x1fff) === 0 && at <= end ? at : -1
+  return ip + 20 <= end && (word(bytes, ip + 6) & 0x1fff) === 0 && at <= end ? at : -1
 }
 
-export const tcpFlags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
+export const tcpFlags = { syn: 2, rst: 4, ack: 16 } as const

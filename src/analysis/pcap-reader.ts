@@ -1,6 +1,6 @@
 import type { StreamCheck } from '#core/probe.ts'
+import { createPacketCounter, type TcpCounts } from './packet-counter.ts'
 import { linkTypes } from './packet-headers.ts'
-import { createTcpCounter, type TcpCounts } from './tcp-counter.ts'
 import { readTcpdumpCounters } from './tcpdump-counters.ts'
 
 /** Of each packet only this much is looked at: headers of link, IP and TCP. */
@@ -21,6 +21,8 @@ export interface PcapSummary {
   /** Milliseconds since the epoch. */
   firstPacketMs: number | null
   lastPacketMs: number | null
+  /** TCP and UDP, at most `maxConversations`. */
+  conversations: number
   tcp: TcpCounts
 }
 
@@ -55,7 +57,7 @@ export function createPcapReader (): PcapReader {
   let lastAt = -1
   let lastFraction = 0
   let broken: string | null = null
-  const tcp = createTcpCounter()
+  const counter = createPacketCounter()
 
   const number = (bytes: Uint8Array, at: number) => (little
     ? bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24
@@ -101,7 +103,7 @@ export function createPcapReader (): PcapReader {
       firstFraction = lastFraction
     }
     const start = at + recordHeaderBytes
-    tcp.see(bytes, start, start + Math.min(captured, lookBytes), link, packets)
+    counter.see(bytes, start, start + Math.min(captured, lookBytes), link, packets)
     return recordHeaderBytes + captured
   }
 
@@ -169,7 +171,8 @@ export function createPcapReader (): PcapReader {
       snapLength,
       firstPacketMs: time(firstAt, firstFraction),
       lastPacketMs: time(lastAt, lastFraction),
-      tcp: tcp.counts
+      conversations: counter.conversations(),
+      tcp: counter.tcp
     })
   }
 }

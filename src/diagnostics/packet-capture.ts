@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { captureProtocols, compileFilter, filterContradictions } from '#analysis/bpf-filter.ts'
+import { maxConversations } from '#analysis/conversation-counter.ts'
 import { createPcapReader } from '#analysis/pcap-reader.ts'
 import { readTcpdumpCounters } from '#analysis/tcpdump-counters.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
@@ -80,6 +81,9 @@ export default defineDiagnostic({
     firstPacketAt: OrNull(Time),
     lastPacketAt: OrNull(Time),
     stoppedBy: Type.Enum(stops, { description: 'What ended it: its time, a limit, or that it was asked to finish' }),
+    conversations: Type.Integer({
+      maximum: maxConversations, description: `TCP and UDP conversations, that is pairs of address and port; counted up to ${maxConversations}`
+    }),
     tcp: Type.Object({
       syns: Type.Integer({ description: 'Attempts to connect: SYN without ACK, repeated ones included' }),
       synAcks: Type.Integer({ description: 'Attempts that were answered: SYN with ACK' }),
@@ -134,24 +138,20 @@ export default defineDiagnostic({
       listening: /^tcpdump: listening on /m,
       check
     })
-    const { packets, wireBytes, cutPackets, linkType, snapLength: snapLengthUsed, firstPacketMs, lastPacketMs, tcp } = check.summary()
+    const { snapLength: snapLengthUsed, firstPacketMs, lastPacketMs, ...summary } = check.summary()
     const counters = readTcpdumpCounters(output.stderr)
     return {
+      ...summary,
       artifactId: output.artifactId,
-      packets,
       pcapBytes: output.sizeBytes,
-      wireBytes,
-      cutPackets,
       droppedByKernel: counters?.droppedByKernel ?? 0,
       droppedByInterface: counters?.droppedByInterface ?? 0,
       interface: device,
-      linkType,
       snapLength: snapLengthUsed,
       filter: expression,
       firstPacketAt: isoTime(firstPacketMs),
       lastPacketAt: isoTime(lastPacketMs),
-      stoppedBy: stoppedBy(output, durationSeconds),
-      tcp
+      stoppedBy: stoppedBy(output, durationSeconds)
     }
   },
 

@@ -22,7 +22,7 @@ t.test('a real capture agrees with what tcpdump counted', t => {
   const reader = read(recordedBytes('http-eth0.pcap'))
   t.equal(reader.end(recordedText('http-eth0.stderr.txt')), null)
   t.match(reader.summary(), {
-    packets: 10, linkType: 'EN10MB', snapLength: 128, cutPackets: 2, tcp: { syns: 1, synAcks: 1, resets: 0, refusals: 0, firstRefusedPacket: null }
+    packets: 10, linkType: 'EN10MB', snapLength: 128, cutPackets: 2, conversations: 1, tcp: { syns: 1, synAcks: 1, resets: 0, refusals: 0, firstRefusedPacket: null }
   })
   const { firstPacketMs, lastPacketMs } = reader.summary()
   t.equal(new Date(firstPacketMs!).toISOString(), '2026-11-24T09:42:17.490Z')
@@ -33,7 +33,7 @@ t.test('a real capture agrees with what tcpdump counted', t => {
 t.test('refusals are found in the cooked format of "any" too', t => {
   const reader = read(recordedBytes('refused-any.pcap'))
   t.equal(reader.end(recordedText('refused-any.stderr.txt')), null)
-  t.match(reader.summary(), { packets: 4, linkType: 'LINUX_SLL2', tcp: { syns: 2, synAcks: 0, resets: 2, refusals: 2, firstRefusedPacket: 2 } })
+  t.match(reader.summary(), { packets: 4, linkType: 'LINUX_SLL2', conversations: 2, tcp: { syns: 2, synAcks: 0, resets: 2, refusals: 2, firstRefusedPacket: 2 } })
   t.end()
 })
 

@@ -1,20 +1,15 @@
 import t from 'tap'
+import type { DnsQuery } from '#analysis/dns-query.ts'
 import { checkParams } from '#core/check-params.ts'
-import { verdictOf } from '#core/finding.ts'
 import dnsLookup from '../../src/diagnostics/dns-lookup.ts'
+import { measure } from '../support/measure.ts'
 import { recordedProbe } from '../support/recorded-probe.ts'
 import { recordedText } from '../support/recorded.ts'
 
-interface Query { question: string | null, status: string | null, tried: unknown[], lost: unknown[] }
-
 /** Measures names × types with one recording each, and judges. */
 async function look (input: { names: string[], types?: string[] }, stdouts: string[]) {
-  const params = checkParams(dnsLookup, input)
-  const { probe, argvs } = recordedProbe(stdouts.map(stdout => ({ stdout })))
-  const report = await dnsLookup.measure(params, probe)
-  const findings = dnsLookup.judge(report, params)
-  const severities = findings.map(({ code }) => dnsLookup.findings[code]!)
-  return { argvs, queries: report.queries as Query[], findings, codes: findings.map(({ code }) => code), verdict: verdictOf(severities) }
+  const measured = await measure(dnsLookup, input, stdouts.map(stdout => ({ stdout })))
+  return { ...measured, queries: measured.report.queries as DnsQuery[] }
 }
 
 const one = (recording: string, name: string, type = 'A') => look({ names: [name], types: [type] }, [recordedText(`dig-${recording}.txt`)])

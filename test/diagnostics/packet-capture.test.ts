@@ -1,18 +1,12 @@
 import t from 'tap'
 import { checkParams } from '#core/check-params.ts'
-import { verdictOf } from '#core/finding.ts'
 import packetCapture from '../../src/diagnostics/packet-capture.ts'
 import { countersText, makePcap, tcpPacket, type TcpOptions } from '../support/make-pcap.ts'
-import { recordedProbe, type RecordedCapture } from '../support/recorded-probe.ts'
+import { measure } from '../support/measure.ts'
+import type { RecordedCapture } from '../support/recorded-probe.ts'
 import { recordedBytes, recordedText } from '../support/recorded.ts'
 
-async function capture (input: Record<string, unknown>, recording: RecordedCapture) {
-  const params = checkParams(packetCapture, input)
-  const { probe, argvs } = recordedProbe([recording])
-  const report = await packetCapture.measure(params, probe)
-  const findings = packetCapture.judge(report, params)
-  return { argv: argvs[0]!, report, findings, verdict: verdictOf(findings.map(({ code }) => packetCapture.findings[code]!)) }
-}
+const capture = async (input: Record<string, unknown>, recording: RecordedCapture) => await measure(packetCapture, input, [recording])
 
 const made = (packets: TcpOptions[], rest: Partial<RecordedCapture> = {}): RecordedCapture =>
   ({ stream: makePcap(packets.map(packet => ({ bytes: tcpPacket(packet) }))), stderr: countersText(packets.length), ...rest })
@@ -38,9 +32,9 @@ t.test('a capture of working traffic passes and tells what is in it', async t =>
 })
 
 t.test('argv holds options of ours and at its very end the filter', async t => {
-  const { argv } = await capture({ interface: 'any', snapLength: 65535, filter: { host: '2001:DB8:0::1', direction: 'in' } }, http)
+  const { argvs: [argv] } = await capture({ interface: 'any', snapLength: 65535, filter: { host: '2001:DB8:0::1', direction: 'in' } }, http)
   t.same(argv, ['tcpdump', '-n', '-p', '-U', '-Z', 'root', '-i', 'any', '-Q', 'in', '-s', '65535', '-c', '1000000', '-w', '-', '--', 'host 2001:db8::1'])
-  t.equal((await capture({}, http)).argv.at(-1), '--')
+  t.equal((await capture({}, http)).argvs[0]!.at(-1), '--')
 })
 
 t.test('what ended it is told', async t => {
