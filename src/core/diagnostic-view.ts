@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { acceptedSchema } from './accepted-schema.ts'
 import type { AnyDiagnostic } from './diagnostic.ts'
 import { severities } from './finding.ts'
 import { profileNames } from './profile.ts'
@@ -56,7 +57,7 @@ export function showDiagnostic (diagnostic: AnyDiagnostic, allowed: boolean | nu
     retrySafe,
     typicalSeconds,
     examples,
-    paramsSchema: { ...params },
+    paramsSchema: acceptedSchema(params),
     reportSchema: { ...report },
     findings: Object.entries(diagnostic.findings).map(([code, finding]) => ({ code, ...finding, dataSchema: null })),
     allowed
