@@ -24,7 +24,8 @@ export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): Fie
     } else if (keyword === 'enum') {
       const { allowedValues } = params as { allowedValues: unknown[] }
       found.push({ pointer: at, detail: `must be one of ${allowedValues.join(', ')}` })
-    } else if (keyword !== 'boolean') {
+    } else if (keyword !== 'boolean' && keyword !== 'not') {
+      // Those two only repeat what additionalProperties says better.
       found.push({ pointer: at, detail: message })
     }
   }

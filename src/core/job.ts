@@ -29,7 +29,8 @@ export const JobRequest = Type.Object({
   labels: Type.Optional(Type.Record(
     Type.String({ pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$' }),
     Type.String({ pattern: '^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$' }),
-    { additionalProperties: false, maxProperties: 20, description: 'Labels of the job, for finding it again' })),
+    // Never, not false: filling in defaults fails on a Record with false and an unknown key.
+    { additionalProperties: Type.Never(), maxProperties: 20, description: 'Labels of the job, for finding it again' })),
   image: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name on the operator\'s list of images' })),
   timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600, description: 'For the whole measurement of one pod' })),
   startWithinSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86400, description: 'Expires if it is not started by then' })),
