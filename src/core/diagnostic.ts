@@ -4,16 +4,25 @@ import type { RawFinding, Severity } from './finding.ts'
 import type { Probe } from './probe.ts'
 import type { ProfileName } from './profile.ts'
 
+/** What a code of `judge` stands for; its texts are sentences without a full stop, for people who did not write the diagnostic. */
 export interface FindingDefinition {
+  /** Decides the verdict. One code has one severity: what is worse in some cases is another code. */
   severity: Severity
   title: string
+  /** What it says about the network, and how sure that is. */
   meaning: string
+  /** What usually helps. */
   remedy: string
 }
 
-/** A diagnostic is data and two functions; everything else (routes, OpenAPI, GraphQL, docs, validation) follows from it. */
+/**
+ * A diagnostic is data and two functions; everything else (routes, OpenAPI, GraphQL, docs, validation) follows from it. Schemas use
+ * objects, arrays, scalars and enums, and no union but with null; every field is described. No code or field ever gets another meaning.
+ */
 export interface Diagnostic<P extends TObject = TObject, R extends TObject = TObject, C extends string = string> {
+  /** A noun; the name of its file. */
   name: string
+  /** Grows when the same network would get another report or other findings. */
   version: string
   title: string
   summary: string
@@ -29,10 +38,12 @@ export interface Diagnostic<P extends TObject = TObject, R extends TObject = TOb
   payload: boolean
   /** Whether a second attempt after a lost connection does no harm. */
   retrySafe: boolean
+  /** Whether it needs to see the processes of the target container; only with profile restricted, as those processes then see ours. */
   sharesProcesses: boolean
   typicalSeconds: number
   /** Parameters that have a default may be left out. */
   examples: { title: string, params: Partial<Static<P>> }[]
+  /** Every text has a pattern, every number and array its bounds: values go into argv as they are. */
   params: P
   /** What no schema without unions can say, as parameters that contradict each other; pointers begin with /params. Pure. */
   contradictions?: (params: Static<P>) => FieldError[]
@@ -40,8 +51,9 @@ export interface Diagnostic<P extends TObject = TObject, R extends TObject = TOb
   findings: Record<C, FindingDefinition>
   /** How long the whole measurement may take where the caller names no timeoutSeconds. */
   timeoutSecondsFor: (params: Static<P>) => number
+  /** Facts with units, from what tools said. Throws EPH_OUTPUT_UNREADABLE where it cannot read that; never guesses. */
   measure (params: Static<P>, probe: Probe): Promise<Static<R>>
-  /** Pure. */
+  /** Pure: what the facts mean, each finding with the run, line or packet where it can be seen. */
   judge (report: Static<R>, params: Static<P>): (RawFinding & { code: C })[]
 }
 
