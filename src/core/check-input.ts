@@ -10,7 +10,10 @@ interface SchemaError { keyword: string, instancePath: string, params: object, m
 
 const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
-/** One entry per wrong place: what the validator says of unknown and missing properties names the object, callers want the property. */
+/**
+ * One entry per wrong place: what the validator says of unknown and missing properties names the object, callers want the property.
+ * `boolean` and `not` only repeat that.
+ */
 export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): FieldError[] {
   const found: FieldError[] = []
   for (const { keyword, instancePath, params, message } of errors) {
@@ -25,7 +28,6 @@ export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): Fie
       const { allowedValues } = params as { allowedValues: unknown[] }
       found.push({ pointer: at, detail: `must be one of ${allowedValues.join(', ')}` })
     } else if (keyword !== 'boolean' && keyword !== 'not') {
-      // Those two only repeat what additionalProperties says better.
       found.push({ pointer: at, detail: message })
     }
   }
