@@ -18,6 +18,7 @@ const absolute = (name: string) => (name.endsWith('.') ? name : `${name}.`).toLo
 const hasRecord = ({ answers, type }: DnsQuery) => answers.some(answer => answer.type === type)
 const otherFamily: Partial<Record<DnsQuery['type'], DnsQuery['type']>> = { A: 'AAAA', AAAA: 'A' }
 
+const sayNames = (tried: DnsQuery['tried']) => tried.map(({ question }) => `"${question}"`).join(', ')
 const sayServers = (lost: DnsQuery['lost']) =>
   [...new Set(lost.map(({ server: { ip }, reason }) => `${ip} (${reason})`))].join(', ')
 
@@ -32,8 +33,8 @@ function failureOf (query: DnsQuery, queries: DnsQuery[]) {
     }
     case 'NXDOMAIN': {
       const alias = answers.findLast(answer => answer.type === 'CNAME')
-      const why = alias ? `: it is an alias of "${alias.data}"` : tried.length > 0 ? `, nor do the ${tried.length} names that the search list makes of it` : ''
-      return { code: 'DNS_NXDOMAIN', message: `"${name}" does not exist${why}` } as const
+      const why = alias ? `: it is an alias of "${alias.data}"` : ''
+      return { code: 'DNS_NXDOMAIN', message: `"${question}" does not exist${why}${tried.length > 0 ? `, nor ${sayNames(tried)}` : ''}` } as const
     }
     case 'SERVFAIL': return { code: 'DNS_SERVFAIL', message: `The server failed to answer ${asked}` } as const
     case 'REFUSED': return { code: 'DNS_REFUSED', message: `The server refused to answer ${asked}` } as const
@@ -53,11 +54,11 @@ function * remarksOn (query: DnsQuery) {
   const { name, type, question, queryMs, tried, lost } = query
   const totalMs = [...tried, { queryMs }].reduce((sum, reply) => sum + (reply.queryMs ?? 0), 0)
   if (lost.length > 0) {
-    yield { code: 'DNS_ATTEMPT_LOST', message: `${lost.length} attempts to resolve "${name}" ${type} got no reply: ${sayServers(lost)}` } as const
+    yield { code: 'DNS_ATTEMPT_LOST', message: `Attempts to resolve "${name}" ${type} without a reply: ${lost.length}, ${sayServers(lost)}` } as const
   }
   if (totalMs > slowMs) yield { code: 'DNS_SLOW', message: `"${name}" ${type} took ${Math.round(totalMs)} ms` } as const
   if (question !== null && absolute(question) !== absolute(name) && hasRecord(query)) {
-    const vain = tried.length > 0 ? `, after ${tried.length} names that do not exist` : ''
+    const vain = tried.length > 0 ? `, after ${sayNames(tried)} in vain` : ''
     yield { code: 'DNS_SEARCH_LIST', message: `"${name}" was found as "${question}"${vain}` } as const
   }
 }

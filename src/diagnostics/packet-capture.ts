@@ -164,19 +164,19 @@ export default defineDiagnostic({
         ? [{ code: 'CAPTURE_EMPTY' as const, message: `No packet passed ${filter === '' ? 'by' : `the filter "${filter}"`}`, data: { durationSeconds }, evidence: [run] }]
         : [],
       ...dropped > 0
-        ? [{ code: 'CAPTURE_DROPPED' as const, message: `${dropped} packets are missing beside ${packets} captured ones`, data: { droppedByKernel, droppedByInterface }, evidence: [run] }]
+        ? [{ code: 'CAPTURE_DROPPED' as const, message: `Packets missing beside the ${packets} captured: ${dropped}`, data: { droppedByKernel, droppedByInterface }, evidence: [run] }]
         : [],
       ...firstRefusedPacket !== null
         ? [{
             code: 'CAPTURE_REFUSED' as const,
-            message: `${refusals} of ${syns} attempts to connect were refused`,
+            message: `Attempts to connect that were refused: ${refusals}`,
             data: { refusals, syns },
             evidence: [{ ...run, packet: firstRefusedPacket }]
           }]
         : [],
       // One direction alone shows questions or answers, never both.
       ...direction === 'both' && syns > 0 && synAcks === 0 && resets === 0
-        ? [{ code: 'CAPTURE_UNANSWERED' as const, message: `None of ${syns} attempts to connect was answered`, data: { syns }, evidence: [run] }]
+        ? [{ code: 'CAPTURE_UNANSWERED' as const, message: `Attempts to connect, none of which was answered: ${syns}`, data: { syns }, evidence: [run] }]
         : []
     ]
   }

@@ -109,6 +109,17 @@ t.test('TCP is counted by its flags, in IPv4 and IPv6, under VLAN tags, and not 
   t.end()
 })
 
+t.test('keeps up with captures: the smallest packets, in the chunks that a channel brings', t => {
+  const packets = makePcap(Array.from({ length: 100_000 }, (_, index) => ({ bytes: tcpPacket({ ack: true, sequence: index }) })))
+  inPieces(packets, 65_000)
+  const started = performance.now()
+  const { packets: count } = inPieces(packets, 65_000).summary()
+  const megabytesPerSecond = packets.length / 1000 / (performance.now() - started)
+  t.equal(count, 100_000)
+  t.ok(megabytesPerSecond > 100, `${Math.round(megabytesPerSecond)} MB/s`)
+  t.end()
+})
+
 t.test('packets cut anywhere, and noise, are counted without harm', t => {
   const packet = tcpPacket({ syn: true })
   const cut = Array.from({ length: packet.length }, (_, length) => ({ bytes: packet.subarray(0, length), originalLength: packet.length }))

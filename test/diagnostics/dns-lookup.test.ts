@@ -55,6 +55,7 @@ t.test('each way to fail has its code and a line of the run as evidence', async 
 })
 
 t.test('messages name what matters: alias, servers, the failed transport', async t => {
+  t.match((await one('nxdomain', 'nope.shop')).findings, [{ message: /^"nope\.shop\." does not exist, nor "nope\.shop\.shop\.svc/ }])
   t.match((await one('alias-to-nowhere', 'broken.lab.test')).findings, [{ message: /it is an alias of "nowhere\.lab\.test\."/ }])
   t.match((await one('unreachable', 'web.shop')).findings, [{ message: /192\.0\.2\.1 \(timed out\)/ }])
   const noTcp = `;; Truncated, retrying in TCP mode.\n${recordedText('dig-unreachable.txt')}`
