@@ -39,7 +39,7 @@ export const Run = Type.Object({
   durationMs: OrNull(Type.Integer({ description: 'Time the tool ran, measured in the pod' })),
   exitCode: OrNull(Type.Integer({ description: 'Exit code of the tool' })),
   signal: OrNull(Type.String({ description: 'Signal that ended the tool' })),
-  endCause: OrNull(Type.Enum(endCauses, { description: 'Why it ended; null while it runs' })),
+  endCause: OrNull(Type.Enum(endCauses, { description: 'Why it ended; null while it runs, and where it never started' })),
   completeness: OrNull(Completeness),
   streams: Type.Array(Stream, { description: 'Its outputs' }),
   artifacts: Type.Array(ArtifactLink, { description: 'Stored streams it produced' })

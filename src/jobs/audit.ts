@@ -1,4 +1,4 @@
-import { asProblem, type Problem } from '#core/errors.ts'
+import { asProblem } from '#core/errors.ts'
 import type { AuditEvent } from '#core/ports/storage.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Context } from './context.ts'
@@ -17,18 +17,24 @@ export async function record ({ database, log, count }: Pick<Context, 'database'
   }
 }
 
-export interface Attempted { action: string, object: string, caller: Principal, namespace: string | null }
+export interface Attempted {
+  action: string
+  object: string
+  caller: Principal
+  /** Null until it is known. */
+  namespace: string | null
+}
 
-/** Does the work; what is refused or fails leaves an audit event with its code. */
-export async function audited<T> (context: Context, { action, object, caller, namespace }: Attempted, work: () => Promise<T>): Promise<T> {
+/** Does the work; what is refused or fails leaves an audit event with its code. `work` says the namespace once it knows it. */
+export async function audited<T> (context: Context, attempted: Attempted, work: (attempted: Attempted) => Promise<T>): Promise<T> {
+  const known = { ...attempted }
   try {
-    return await work()
+    return await work(known)
   } catch (error) {
-    const problem: Problem = asProblem(error)
-    const denied = ['EPH_FORBIDDEN', 'EPH_NOT_FOUND'].includes(problem.code)
-    await record(context, auditEvent({
-      action, object, principal: caller, namespace, code: problem.code, outcome: denied ? 'denied' : 'failed', detail: { message: problem.message }
-    }))
+    const { action, object, caller, namespace } = known
+    const { code, message } = asProblem(error)
+    const outcome = ['EPH_FORBIDDEN', 'EPH_NOT_FOUND'].includes(code) ? 'denied' : 'failed'
+    await record(context, auditEvent({ action, object, principal: caller, namespace, code, outcome, detail: { message } }))
     throw error
   }
 }

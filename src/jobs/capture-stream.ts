@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { EndCause } from '#core/outcome.ts'
 import { outcomes } from '#core/outcome.ts'
 import type { ChannelRun, RunEnd } from '#core/ports/channel.ts'
@@ -5,21 +6,23 @@ import type { CaptureOptions } from '#core/probe.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { describeText, openWriter } from './collect-output.ts'
 import type { Measurement } from './measurement.ts'
+import { persist } from './persist.ts'
 import type { Sinks } from './run-tool.ts'
 import { createSegmentWriter } from './segment-writer.ts'
 
 const stallCheckMs = 250
-/** How long a cancelled run still waits for the store. */
-const lastStoreMs = 300
+/** A tool that never says that it listens is asked to end after this time all the same. */
+const listeningPatienceMs = 3000
 
 /** A stream on its way into an artifact: the artifact exists from the start and can be followed while it grows. */
 export function captureStream (measurement: Measurement, options: CaptureOptions) {
-  const { database, bucket, claim, policy, orders, budget, note, log } = measurement
+  const { database: { artifacts }, bucket, claim, policy, orders, budget, note, log } = measurement
   const { kind, contentType, maxBytes, listening, check } = options
   const artifactId = uuidv7()
+  const window = budget.openWindow()
   const writer = createSegmentWriter({
     bucket,
-    artifacts: database.artifacts,
+    artifacts,
     artifactId,
     budget,
     onTrouble: error => { log.warn({ artifactId, err: error }, 'Cannot store a segment; trying again') }
@@ -30,10 +33,13 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
   let stderrText = ''
 
   function open ({ id: runId, stop }: { id: string, stop: ChannelRun['stop'] }): Sinks {
-    const created = database.artifacts.create({ id: artifactId, runId, jobId: claim.jobId, kind, contentType })
-    created.then(() => { note('artifact', { artifactId, runId, kind }) }, () => {})
+    const created = persist(() => artifacts.create({ id: artifactId, runId, jobId: claim.jobId, kind, contentType }))
+    created.catch(() => {}) // met by close
     const stderr = openWriter(measurement, runId, 'stderr')
-    let heard = false
+    const heard = Promise.withResolvers<void>()
+    let isListening = false
+    // Who cancels waits for the tool, not for a store that takes nothing.
+    orders.givenUp.addEventListener('abort', writer.abandon)
     const watch = setInterval(() => {
       if (stalled || writer.stalledMs() <= policy.stallSeconds * 1000) return
       stalled = true
@@ -42,6 +48,7 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
     }, stallCheckMs)
 
     return {
+      ready: Promise.race([heard.promise, delay(listeningPatienceMs, undefined, { ref: false })]),
       stdout (chunk) {
         receivedBytes += chunk.length
         check.push(chunk)
@@ -54,20 +61,27 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
       stderr (chunk) {
         stderr.write(chunk)
         stderrText += chunk.toString('utf8')
-        if (heard || !listening.test(stderrText)) return
-        heard = true
+        if (isListening || !listening.test(stderrText)) return
+        isListening = true
+        heard.resolve()
         note('run', { runId, phase: 'listening' })
       },
       async close (end, cause) {
-        await created
-        if (orders.cause === 'cancelled') setTimeout(() => { writer.abandon() }, lastStoreMs).unref()
-        const [rest] = await Promise.allSettled([writer.end(), stderr.end()])
-        clearInterval(watch)
-        const settled = settle(end, cause, rest.status === 'fulfilled')
-        const { sizeBytes, sha256 } = writer.stored()
-        await database.artifacts.seal(artifactId, sizeBytes, sha256, outcomes[settled.cause].completeness)
-        const stdout = { name: 'stdout' as const, receivedBytes, sha256: end?.stdout.sha256 ?? sha256, storedBytes: sizeBytes, redactions: 0 }
-        return { ...settled, streams: [stdout, describeText('stderr', stderr, end)] }
+        try {
+          if (orders.givenUp.aborted) writer.abandon()
+          await created
+          const [rest] = await Promise.allSettled([writer.end(), stderr.end()])
+          const settled = settle(end, cause, rest.status === 'fulfilled')
+          const { sizeBytes, sha256 } = writer.stored()
+          await persist(() => artifacts.seal(artifactId, sizeBytes, sha256, outcomes[settled.cause].completeness))
+          const stdout = { name: 'stdout' as const, receivedBytes, sha256: end?.stdout.sha256 ?? sha256, storedBytes: sizeBytes, redactions: 0 }
+          return { ...settled, streams: [stdout, describeText('stderr', stderr, end)] }
+        } finally {
+          orders.givenUp.removeEventListener('abort', writer.abandon)
+          clearInterval(watch)
+          writer.abandon()
+          window.close()
+        }
       }
     }
   }
@@ -76,7 +90,9 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
   function settle (end: RunEnd | null, cause: EndCause, everythingStored: boolean): { cause: EndCause, because?: string } {
     if (stalled) return { cause: 'stalled' }
     if (outcomes[cause].completeness.state === 'truncated') return { cause }
-    if (!everythingStored || writer.stored().sizeBytes !== end?.stdout.bytes || writer.stored().sha256 !== end.stdout.sha256) {
+    if (!everythingStored && orders.cause) return { cause: orders.cause }
+    const { sizeBytes, sha256 } = writer.stored()
+    if (!everythingStored || sizeBytes !== end?.stdout.bytes || sha256 !== end.stdout.sha256) {
       return { cause: 'unproven', because: 'what is stored does not equal what was sent' }
     }
     const wrong = check.end(stderrText)
@@ -84,7 +100,10 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
   }
 
   return {
+    windowBytes: window.bytes,
     open,
+    /** For a stream that was never opened. */
+    discard: window.close,
     result: () => ({ stderr: stderrText, artifactId, ...writer.stored(), reachedMaxBytes })
   }
 }

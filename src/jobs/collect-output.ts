@@ -7,13 +7,8 @@ import type { Sinks } from './run-tool.ts'
 
 type OutputWriter = ReturnType<typeof createOutputWriter>
 
-export function openWriter ({ database, claim, note }: Measurement, runId: string, stream: 'stdout' | 'stderr'): OutputWriter {
-  return createOutputWriter({
-    runs: database.runs,
-    run: { id: runId, jobId: claim.jobId },
-    stream,
-    onStored: (offset, bytes) => { note('output', { runId, stream, offset, bytes }) }
-  })
+export function openWriter ({ database, claim }: Measurement, runId: string, stream: 'stdout' | 'stderr'): OutputWriter {
+  return createOutputWriter({ runs: database.runs, run: { id: runId, jobId: claim.jobId }, stream })
 }
 
 /** What is told of a text stream: the runner's hash where it is known, else that of what arrived. */
@@ -32,6 +27,7 @@ export function collectOutput (measurement: Measurement, runId: string): Sinks &
   const stdout = openWriter(measurement, runId, 'stdout')
   const stderr = openWriter(measurement, runId, 'stderr')
   return {
+    ready: Promise.resolve(),
     stdout: chunk => { stdout.write(chunk) },
     stderr: chunk => { stderr.write(chunk) },
     async close (end, cause) {

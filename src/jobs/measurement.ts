@@ -21,6 +21,6 @@ export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'poli
   runIds: string[]
   /** The report as far as proven runs gave it, where the diagnostic sets it aside. */
   kept: Record<string, unknown> | null
-  /** Adds an event to the job's; they are written in this order, and before the pod's end. */
+  /** Adds an event that no store writes by itself; they are written in this order, and before the pod's end. */
   note (type: string, data: Record<string, unknown>): void
 }

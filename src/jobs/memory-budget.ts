@@ -1,26 +1,45 @@
-/** Bytes that all streams of this process may have under way together: who wants more waits its turn. */
-export function createMemoryBudget (totalBytes: number) {
-  let free = totalBytes
-  const waiting: { bytes: number, grant: () => void }[] = []
+const largestWindow = 4 << 20
+const smallestWindow = 256 << 10
 
-  function release (bytes: number): void {
-    free += bytes
-    while (waiting[0] && waiting[0].bytes <= free) {
-      const next = waiting.shift()!
-      free -= next.bytes
-      next.grant()
-    }
-  }
+/**
+ * Bytes of streams that this process may hold: one half for windows (what may come unasked), the other for segments under way. What
+ * has come is held in any case; who goes beyond waits before more is asked for.
+ */
+export function createMemoryBudget (totalBytes: number) {
+  const half = totalBytes / 2
+  let windows = 0
+  let held = 0
+  let room: PromiseWithResolvers<void> | null = null
 
   return {
-    /** Fulfilled when the bytes are reserved; call what it answers exactly once. */
-    async reserve (bytes: number): Promise<() => void> {
-      if (bytes > totalBytes) throw new RangeError(`${bytes} bytes are more than the whole budget of ${totalBytes}`)
-      if (waiting.length === 0 && bytes <= free) free -= bytes
-      else await new Promise<void>(resolve => { waiting.push({ bytes, grant: resolve }) })
-      return () => { release(bytes) }
+    /** A window for one stream; smaller, the more there are. */
+    openWindow (): { bytes: number, close: () => void } {
+      const bytes = Math.min(largestWindow, Math.max(smallestWindow, Math.floor((half - windows) / 4)))
+      windows += bytes
+      let isOpen = true
+      return {
+        bytes,
+        close () {
+          if (isOpen) windows -= bytes
+          isOpen = false
+        }
+      }
     },
-    get freeBytes () { return free }
+    /** Counts bytes that have come. Null while there is room; else a promise of it. */
+    hold (bytes: number): Promise<void> | null {
+      held += bytes
+      if (held <= half) return null
+      room ??= Promise.withResolvers()
+      return room.promise
+    },
+    release (bytes: number): void {
+      held -= bytes
+      if (held > half) return
+      room?.resolve()
+      room = null
+    },
+    get heldBytes () { return held },
+    get windowBytes () { return windows }
   }
 }
 export type MemoryBudget = ReturnType<typeof createMemoryBudget>

@@ -1,27 +1,40 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { StopCause } from '#core/ports/channel.ts'
 
 const cancelGraceSeconds = 1
-/** The runner's grace and a round trip: a channel that has said nothing by then will not say it in time. */
-const cancelPatienceMs = 1500
+/** The runner's grace and a round trip: a channel or a store that has not answered by then will not do so in time. */
+const cancelPatienceMs = 1400
+const shutdownGraceSeconds = 2
+const shutdownPatienceMs = 4000
 
-interface Stoppable { capture: boolean, stop (cause: StopCause, graceSeconds?: number): void }
+interface Running {
+  stop (cause: StopCause, graceSeconds?: number): void
+  /** Ends it as planned, with its own grace; null for tools that are not meant to be stopped. */
+  end: ((cause: 'finished' | 'shutdown') => void) | null
+}
 
 /** What others want of one measurement, handed on to the tools that run in it. */
 export function createOrders () {
-  const running = new Set<Stoppable>()
+  const running = new Set<Running>()
   const ending = new AbortController()
   const givenUp = new AbortController()
   let cause: 'cancelled' | 'shutdown' | null = null
-  let finishAsked = false
+  let planned: 'finished' | 'shutdown' | null = null
+  let hasRun = false
 
-  function end (why: 'cancelled' | 'shutdown', graceSeconds: number, patienceMs: number): void {
-    if (cause !== null) return
+  function stop (why: 'cancelled' | 'shutdown', graceSeconds: number, patienceMs: number): void {
+    // Who cancels is not kept waiting by a shutdown that has begun.
+    if (cause === why || cause === 'cancelled') return
     cause = why
     ending.abort(new Error(why))
     for (const run of running) run.stop(why, graceSeconds)
-    delay(patienceMs, undefined, { ref: false }).then(() => { givenUp.abort() }, () => {})
+    setTimeout(() => { givenUp.abort() }, patienceMs).unref()
   }
+
+  function endAsPlanned (why: 'finished' | 'shutdown'): void {
+    planned ??= why
+    for (const run of running) run.end?.(why)
+  }
+  const shutdown = () => { stop('shutdown', shutdownGraceSeconds, shutdownPatienceMs) }
 
   return {
     /** Aborted by cancel and shutdown: nothing new is begun. */
@@ -29,18 +42,23 @@ export function createOrders () {
     /** Aborted when nobody waits any longer for what was asked to end. */
     givenUp: givenUp.signal,
     get cause () { return cause },
-    cancel: () => { end('cancelled', cancelGraceSeconds, cancelPatienceMs) },
-    shutdown: () => { end('shutdown', 2, 4000) },
-    /** Captures end now, as planned. */
-    finish (): void {
-      finishAsked = true
-      for (const run of running) if (run.capture) run.stop('finished')
+    /** Whether a tool was ever sent: then something may have been done in the pod. */
+    get hasRun () { return hasRun },
+    cancel: () => { stop('cancelled', cancelGraceSeconds, cancelPatienceMs) },
+    shutdown,
+    /** Captures end now and count as far as they got. */
+    finish: () => { endAsPlanned('finished') },
+    /** The process will stop: captures end now, other tools may go on for a while, and what has not begun is left to others. */
+    drain (): void {
+      if (hasRun) endAsPlanned('shutdown')
+      else shutdown()
     },
     /** Answers how to take the run off again. */
-    add (run: Stoppable): () => void {
+    add (run: Running): () => void {
+      hasRun = true
       running.add(run)
       if (cause !== null) run.stop(cause, cancelGraceSeconds)
-      else if (finishAsked && run.capture) run.stop('finished')
+      else if (planned !== null) run.end?.(planned)
       return () => { running.delete(run) }
     }
   }

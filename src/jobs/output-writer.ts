@@ -1,4 +1,5 @@
 import type { RunStore } from '#core/ports/storage.ts'
+import { persist } from './persist.ts'
 
 const chunkBytes = 64 << 10
 const gatherMs = 250
@@ -7,11 +8,10 @@ interface Options {
   runs: RunStore
   run: { id: string, jobId: string }
   stream: 'stdout' | 'stderr'
-  onStored: (offset: number, bytes: number) => void
 }
 
 /** Keeps a stream of text for the report and stores it as it comes: a short one with a single write at its end. */
-export function createOutputWriter ({ runs, run, stream, onStored }: Options) {
+export function createOutputWriter ({ runs, run, stream }: Options) {
   const kept: Buffer[] = []
   let waiting: Buffer[] = []
   let waitingBytes = 0
@@ -30,9 +30,8 @@ export function createOutputWriter ({ runs, run, stream, onStored }: Options) {
     waitingBytes = 0
     writes = writes.then(async () => {
       for (let at = 0; at < bytes.length; at += chunkBytes) {
-        await runs.append(run, stream, from + at, bytes.subarray(at, at + chunkBytes))
+        await persist(() => runs.append(run, stream, from + at, bytes.subarray(at, at + chunkBytes)))
       }
-      onStored(from, bytes.length)
     })
     // Its failure is met by whoever waits for the end.
     writes.catch(() => {})

@@ -21,7 +21,8 @@ export function demandFitting (pod: PodSummary, namespace: NamespaceSummary, dia
   if (policy.refusedNamespaces.includes(pod.namespace)) {
     throw new Problem('EPH_OWNER_REFUSED', cannot('the operator allows no diagnostics in this namespace'))
   }
-  demandOwner(pod.annotations[ownerAnnotation] ?? namespace.annotations[ownerAnnotation], diagnostic, cannot)
+  // Both owners' words hold: neither takes back what the other refuses.
+  for (const { annotations } of [pod, namespace]) demandOwner(annotations[ownerAnnotation], diagnostic, cannot)
   if (pod.deleting || namespace.deleting) throw new Problem('EPH_POD_DELETING', cannot('it is being deleted'))
   if (pod.static) throw new Problem('EPH_POD_STATIC', cannot('it is a mirror of a static pod of its node'))
   if (pod.phase !== 'Running') throw new Problem('EPH_POD_NOT_RUNNING', cannot(`its phase is ${pod.phase}`))
@@ -35,7 +36,7 @@ function demandOwner (word: string | undefined, diagnostic: AnyDiagnostic, canno
   if (word === 'noPayload' && !diagnostic.payload) return
   // An unknown word is read as "deny": whoever wrote it wanted less than everything.
   const what = word === 'noPayload' ? 'no diagnostics that may see payload' : 'no diagnostics'
-  throw new Problem('EPH_OWNER_REFUSED', cannot(`its annotation ${ownerAnnotation} allows ${what}`))
+  throw new Problem('EPH_OWNER_REFUSED', cannot(`the annotation ${ownerAnnotation} allows ${what}`))
 }
 
 export const ourContainers = (pod: PodSummary) => pod.ephemeral.filter(({ name }) => isOurs(name))

@@ -7,6 +7,7 @@ import type { Session, SessionKey } from '#core/session.ts'
 import { containerNameOf, type PodSummary } from '#core/target.ts'
 import { v7 as uuidv7 } from 'uuid'
 import type { Context } from './context.ts'
+import { digestOf } from './digest-of.ts'
 import { toJobError } from './job-error.ts'
 import { chooseContainer, demandBudget, demandFitting, ourContainers, warningsFor } from './preflight-rules.ts'
 
@@ -29,8 +30,6 @@ export interface PodPlan {
   session: Session | null
   warnings: PreflightPod['warnings']
 }
-
-export const digestOf = (reference: string): string => reference.slice(reference.indexOf('@') + 1)
 
 /** Asks one pod, without touching it, how it would be looked into; rejects with the Problem that a launch would meet. */
 export async function planPod (context: Context, question: Question, signal?: AbortSignal): Promise<PodPlan> {

@@ -5,6 +5,7 @@ import type { Measurement } from './measurement.ts'
 import { runTool, type ToolRequest } from './run-tool.ts'
 
 const outputLimit = 1 << 20
+const captureGraceSeconds = 5
 
 /** The probe that a diagnostic measures with: tools in the session, their output on the way into the stores. */
 export function createProbe (measurement: Measurement): Probe {
@@ -23,7 +24,7 @@ export function createProbe (measurement: Measurement): Probe {
       let output: ReturnType<typeof collectOutput> | undefined
       const { end, endCause } = await runTool(measurement, {
         request,
-        capture: false,
+        stoppable: false,
         sinks: ({ id }) => { output = collectOutput(measurement, id); return output }
       })
       const { stdout, stderr } = output!.texts()
@@ -36,13 +37,13 @@ export function createProbe (measurement: Measurement): Probe {
         request: {
           argv,
           stopAfterSeconds: options.stopAfterSeconds,
-          graceSeconds: 5,
-          windowBytes: 4 << 20,
+          graceSeconds: captureGraceSeconds,
+          windowBytes: stream.windowBytes,
           limits: { stdout: 0, stderr: outputLimit }
         },
-        capture: true,
+        stoppable: true,
         sinks: stream.open
-      })
+      }).finally(stream.discard)
       return { ...stream.result(), exitCode: end.exitCode, endCause, durationMs: end.durationMs }
     },
 

@@ -1,33 +1,23 @@
-import { createHash } from 'node:crypto'
-import { isFinal, type Job } from '#core/job.ts'
-import type { JobEvent } from '#core/ports/storage.ts'
-import { right, type Principal } from '#core/principal.ts'
+import { isFinal } from '#core/job.ts'
+import { right } from '#core/principal.ts'
+import { versionOf } from '#core/version-of.ts'
 import { audited } from './audit.ts'
 import { watchChanges } from './changes.ts'
 import type { Context } from './context.ts'
+import { followEvents } from './follow-events.ts'
 import type { UseCases } from './use-cases.ts'
-import { demandSeen, visibleNamespaces } from './visible.ts'
+import { demandSeen, listVisible, readVisible } from './visible.ts'
 import { whileAllowed } from './watch-rights.ts'
-
-const eventsAtOnce = 200
-
-/** Tells two states of a job apart, for conditional reads. */
-export const versionOf = (job: Job): string => createHash('sha256').update(JSON.stringify(job)).digest('base64url').slice(0, 22)
 
 type JobReads = Pick<UseCases, 'job' | 'jobs' | 'jobPods' | 'wait' | 'events'>
 
 export function createJobReads (context: Context): JobReads {
-  const { database: { jobs } } = context
-  const see = async (caller: Principal, id: string): Promise<Job> =>
-    await audited(context, { action: 'read', caller, namespace: null, object: `job ${id}` }, async () =>
-      await demandSeen(context, caller, await jobs.find(id), `job ${id}`))
+  const { database: { jobs }, authority } = context
+  const see = readVisible(context, 'job', id => jobs.find(id))
 
   return {
     job: see,
-
-    async jobs (caller, { namespaces, ...filter }, page) {
-      return await jobs.list({ ...filter, namespaces: await visibleNamespaces(context, caller, namespaces) }, page)
-    },
+    jobs: listVisible(context, 'jobs', (filter, page) => jobs.list(filter, page)),
 
     async jobPods (caller, id, page) {
       await see(caller, id)
@@ -52,38 +42,12 @@ export function createJobReads (context: Context): JobReads {
     },
 
     async * events (caller, id, { afterSeq, signal }) {
-      const { namespace } = await see(caller, id)
-      yield * whileAllowed(context, caller, [right('watch', 'jobs', namespace)], ending =>
-        followEvents(context, id, afterSeq, AbortSignal.any([signal, ending])))
+      const rights = await audited(context, { action: 'watch', caller, namespace: null, object: `job ${id}` }, async attempted => {
+        const { namespace } = await demandSeen(context, caller, await jobs.find(id), attempted)
+        await authority.demand(caller, right('watch', 'jobs', namespace))
+        return [right('get', 'jobs', namespace), right('watch', 'jobs', namespace)]
+      })
+      yield * whileAllowed(context, caller, rights, ending => followEvents(context, id, afterSeq, AbortSignal.any([signal, ending])))
     }
   }
-}
-
-async function * followEvents (context: Context, id: string, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent> {
-  const { jobs } = context.database
-  const changes = watchChanges(jobs, id, signal)
-  let seq = afterSeq
-  try {
-    while (!signal.aborted) {
-      const events = await jobs.events(id, seq, eventsAtOnce)
-      for (const event of events) {
-        seq = event.seq
-        yield event.type === 'output' ? await withText(context, id, event) : event
-        if (event.type === 'end') return
-      }
-      if (events.length === eventsAtOnce) continue
-      // Nothing can follow for a job that had ended before it was looked at.
-      if (events.length === 0 && isFinal((await jobs.find(id))?.state ?? 'expired') && (await jobs.events(id, seq, 1)).length === 0) return
-      await changes.next()
-    }
-  } finally {
-    changes.close()
-  }
-}
-
-/** The event only points to what was stored; its text is read when somebody listens. */
-async function withText ({ database }: Context, jobId: string, event: JobEvent): Promise<JobEvent> {
-  const { runId, stream, offset, bytes } = event.data as { runId: string, stream: 'stdout' | 'stderr', offset: number, bytes: number }
-  const text = await database.runs.output({ id: runId, jobId }, stream, offset, bytes)
-  return { ...event, data: { runId, stream, offset, text: text.toString('utf8') } }
 }

@@ -1,16 +1,19 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { asProblem, Problem } from '#core/errors.ts'
 import { settleCause, outcomes, type EndCause } from '#core/outcome.ts'
 import { ChannelLost, type ChannelRun, type RunEnd, type RunRequest, type RunSink } from '#core/ports/channel.ts'
 import type { Run } from '#core/run.ts'
 import { v7 as uuidv7 } from 'uuid'
 import type { Measurement } from './measurement.ts'
-import { failureOf } from './run-failure.ts'
+import { openLimit } from './open-limit.ts'
+import { persist } from './persist.ts'
+import { failureOf, RunFailure } from './run-failure.ts'
 
 /** What the runner may need beyond the deadline, and then some: later than this nothing will come. */
 const deadlinePatienceMs = 10_000
 
 export interface Sinks extends RunSink {
+  /** Fulfilled when a planned end would find something: asked to end before, a capture would leave nothing. */
+  ready: Promise<void>
   /** Stores what is left once the tool has ended as `cause`; answers the streams and, where they are not whole, another cause. */
   close (end: RunEnd | null, cause: EndCause): Promise<{ streams: Run['streams'], cause: EndCause, because?: string }>
 }
@@ -19,77 +22,90 @@ export type ToolRequest = Pick<RunRequest, 'argv'> & Partial<Omit<RunRequest, 'i
 
 interface ToolRun {
   request: ToolRequest
-  capture: boolean
-  /** Gets the way to end the run as planned. */
+  /** Meant to be stopped: asked to end, it ends as planned. */
+  stoppable: boolean
+  /** Gets the way to stop the run. */
   sinks: (run: { id: string, stop: ChannelRun['stop'] }) => Sinks
 }
 
 export interface EndedTool { id: string, end: RunEnd, endCause: EndCause }
 
 /** One tool from its row to its end. Rejects with a RunFailure whenever the end is not one that the measurement can go on from. */
-export async function runTool (measurement: Measurement, { request, capture, sinks: openSinks }: ToolRun): Promise<EndedTool> {
-  const { database, claim, diagnostic, acquired, orders, note } = measurement
+export async function runTool (measurement: Measurement, { request, stoppable, sinks: openSinks }: ToolRun): Promise<EndedTool> {
+  const { database: { runs }, claim, diagnostic, acquired, orders } = measurement
   const [tool = ''] = request.argv
+  orders.signal.throwIfAborted()
   const seconds = (measurement.deadline - Date.now()) / 1000
-  const refused = orders.cause ? failureOf(orders.cause, tool) : seconds <= 0 ? failureOf('deadline', tool) : null
-  if (refused) throw refused
+  if (seconds <= 0) throw new RunFailure('deadline', 'EPH_RUN_TIMEOUT', `Cannot start ${tool}: the time of the measurement is over`)
 
   const id = uuidv7()
   const { argv } = request
   const { jobPodId, jobId, attempt } = claim
-  const row = database.runs.start({ id, argv, jobPodId, jobId, attempt, sessionId: acquired.session.id, diagnostic: diagnostic.name })
-  // Where a second run could do harm, the row must stand before anything is sent.
+  const row = runs.start({ id, argv, jobPodId, jobId, attempt, sessionId: acquired.session.id, diagnostic: diagnostic.name })
+  // Where a second run could do harm, the row must stand before anything is sent; elsewhere its failure is met below.
   if (!diagnostic.retrySafe) await row
-  else row.catch(() => {})
+  row.catch(() => {})
+  measurement.runIds.push(id)
 
   const sent = Promise.withResolvers<ChannelRun>()
   const stop: ChannelRun['stop'] = (...order) => { sent.promise.then(run => { run.stop(...order) }, () => {}) }
   const sinks = openSinks({ id, stop })
-  const run = acquired.channel.run({ ...request, id, seconds }, sinks)
-  sent.resolve(run)
-  run.ended.catch(() => {})
-  const forget = orders.add({ capture, stop })
-  measurement.runIds.push(id)
+  const end: ((cause: 'finished' | 'shutdown') => void) | null = stoppable ? cause => { sinks.ready.then(() => { stop(cause) }, () => {}) } : null
+  const forget = orders.add({ stop, end })
+  const told = await follow(measurement, { ...request, id, seconds }, { sinks, sent, row, stoppable }).finally(forget)
 
-  let end: RunEnd | null = null
-  let endCause: EndCause = 'disconnected'
-  let lost: unknown = null
-  try {
-    await Promise.race([run.started, abandoned(orders.givenUp)])
-    const marked = row.then(() => database.runs.started(id))
-    note('run', { runId: id, phase: 'started' })
-    if (!diagnostic.retrySafe) await marked
-    end = await Promise.race([run.ended, abandoned(orders.givenUp), delay(seconds * 1000 + deadlinePatienceMs, null, { ref: false })])
-    await marked
-    endCause = end
-      ? settleCause({ ...end, proven: end.stdout.proven && end.stderr.proven, whole: end.stdout.whole && end.stderr.whole })
-      : orders.cause ?? 'deadline'
-  } catch (error) {
-    lost = error
-  } finally {
-    forget()
-  }
-
-  const closed = await sinks.close(end, endCause)
-  endCause = closed.cause
+  const closed = await sinks.close(told.end, told.cause)
   await row
-  await database.runs.end(id, {
-    exitCode: end?.exitCode ?? null,
-    signal: end?.signal ?? null,
-    endCause,
-    durationMs: end?.durationMs ?? null,
-    completeness: outcomes[endCause].completeness,
-    streams: closed.streams
-  })
-  note('run', { runId: id, phase: 'ended', endCause })
-  if (lost && !(lost instanceof ChannelLost)) throw lost instanceof Problem ? lost : asProblem(lost)
-  const failure = failureOf(endCause, tool, closed.because)
+  await told.marked
+  const { endCause, completeness } = told.hasStarted
+    ? { endCause: closed.cause, completeness: outcomes[closed.cause].completeness }
+    : { endCause: null, completeness: null }
+  const { exitCode = null, signal = null, durationMs = null } = told.end ?? {}
+  await persist(() => runs.end(id, { exitCode, signal, endCause, durationMs, completeness, streams: closed.streams }))
+  if (told.problem) throw told.problem
+  const failure = failureOf(closed.cause, tool, closed.because)
   if (failure) throw failure
-  if (!end) throw new Problem('EPH_INTERNAL', `Cannot tell how ${tool} ended`)
-  return { id, end, endCause }
+  if (!told.end) throw new Problem('EPH_INTERNAL', `Cannot tell how ${tool} ended`)
+  return { id, end: told.end, endCause: closed.cause }
 }
 
-function abandoned (signal: AbortSignal): Promise<null> {
-  if (signal.aborted) return Promise.resolve(null)
-  return new Promise(resolve => { signal.addEventListener('abort', () => { resolve(null) }, { once: true }) })
+interface Followed {
+  end: RunEnd | null
+  cause: EndCause
+  hasStarted: boolean
+  /** Fulfilled when the row says that it has started. */
+  marked: Promise<void>
+  /** Where no end of a run can tell what happened. */
+  problem: Problem | null
+}
+
+interface Following { sinks: Sinks, sent: PromiseWithResolvers<ChannelRun>, row: Promise<void>, stoppable: boolean }
+
+/** Sends the run and waits for its end, or until nobody waits any more. Never rejects. */
+async function follow (measurement: Measurement, request: RunRequest, { sinks, sent, row, stoppable }: Following): Promise<Followed> {
+  const { database: { runs }, acquired: { channel }, orders } = measurement
+  const limit = openLimit(orders.givenUp, request.seconds * 1000 + deadlinePatienceMs)
+  const followed: Followed = { end: null, cause: 'disconnected', hasStarted: false, marked: Promise.resolve(), problem: null }
+  try {
+    const run = channel.run(request, sinks)
+    sent.resolve(run)
+    run.ended.catch(() => {}) // waited for below, unless it was lost before it started
+    followed.hasStarted = await Promise.race([run.started.then(() => true), limit.reached.then(() => false)])
+    if (followed.hasStarted) {
+      followed.marked = row.then(() => persist(() => runs.started(request.id)))
+      followed.marked.catch(() => {})
+      followed.end = await Promise.race([run.ended, limit.reached])
+    }
+    followed.cause = followed.end ? causeOf(followed.end, stoppable) : orders.cause ?? 'deadline'
+  } catch (error) {
+    if (!(error instanceof ChannelLost)) followed.problem = asProblem(error)
+  } finally {
+    limit.close()
+  }
+  return followed
+}
+
+function causeOf (end: RunEnd, stoppable: boolean): EndCause {
+  const { stdout, stderr } = end
+  return settleCause({ ...end, stoppable, proven: stdout.proven && stderr.proven, whole: stdout.whole && stderr.whole })
 }

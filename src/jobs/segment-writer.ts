@@ -1,11 +1,11 @@
-import { createHash, webcrypto } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { createHash } from 'node:crypto'
 import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
 import { maxSegmentAgeMs, maxSegmentBytes } from '#core/run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
+import { createSegmentQueue } from './segment-queue.ts'
+import { storeSegment } from './store-segment.ts'
 
 const inFlightMax = 2
-const retryMs = 500
 
 interface Options {
   bucket: Bucket
@@ -13,105 +13,99 @@ interface Options {
   artifactId: string
   budget: MemoryBudget
   /** A segment could not be stored; it is tried again. */
-  onTrouble: (error: Error) => void
+  onTrouble: (error: unknown) => void
 }
 
 /**
- * Cuts a stream into segments of at most 8 MiB and 2 s and stores them in order, two at a time. `write` answers a promise only when
- * nothing more fits: credit for the sender then waits for the store. Memory: what is under way, within the process' budget.
+ * Cuts a stream into segments of at most 8 MiB and 2 s and stores them in order, two at a time. `write` answers a promise when nothing
+ * more fits: credit for the sender then waits for the store.
  */
 export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, onTrouble }: Options) {
   const whole = createHash('sha256')
+  const queue = createSegmentQueue(maxSegmentBytes)
   const abandoned = new AbortController()
-  let parts: Buffer[] = []
-  let partsBytes = 0
+  const gone = Promise.withResolvers<void>()
   let offset = 0
   let storedBytes = 0
+  let flights = 0
   let timer: NodeJS.Timeout | undefined
-  let flights: Promise<void>[] = []
-  let commits: Promise<void> = Promise.resolve()
-  let waitingSince: number | null = null
+  let isDue = false
+  let lastCommit: Promise<void> = Promise.resolve()
+  let progressAt = 0
+  let landed = Promise.withResolvers<void>()
 
-  async function put (key: string, bytes: Buffer): Promise<void> {
-    for (;;) {
-      try {
-        return await bucket.put(key, bytes)
-      } catch (error) {
-        onTrouble(error as Error)
-        await delay(retryMs, undefined, { signal: abandoned.signal })
-      }
+  /** Rows are written in the order of the stream: a reader never meets a hole. */
+  async function fly (bytes: Buffer, at: number, before: Promise<void>): Promise<void> {
+    try {
+      const segment = await storeSegment({ bucket, artifactId, bytes, at, signal: abandoned.signal, onTrouble })
+      await before
+      abandoned.signal.throwIfAborted()
+      await segment.commit(artifacts)
+      storedBytes = at + bytes.length
+      whole.update(bytes)
+      progressAt = Date.now()
+    } finally {
+      budget.release(bytes.length)
+      flights--
+      landed.resolve()
+      landed = Promise.withResolvers()
+      pump()
     }
   }
 
-  /** Rows are written in the order of the stream: a reader never meets a hole. */
-  function store (bytes: Buffer, at: number): Promise<void> {
-    const key = `${artifactId}/${String(at).padStart(16, '0')}`
-    const before = commits
-    const flight = (async () => {
-      const release = await budget.reserve(bytes.length)
-      try {
-        const [digest] = await Promise.all([webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>), put(key, bytes)])
-        await before
-        abandoned.signal.throwIfAborted()
-        await artifacts.addSegment(artifactId, { key, offset: at, sizeBytes: bytes.length, sha256: Buffer.from(digest).toString('hex') })
-        storedBytes = at + bytes.length
-        whole.update(bytes)
-        waitingSince = storedBytes === offset ? null : Date.now()
-      } finally {
-        release()
-      }
-    })()
-    // Whoever waits for a flight hears of its failure; until then it must not count as unhandled.
-    flight.catch(() => {})
-    commits = flight
-    return flight
+  function pump (): void {
+    while (flights < inFlightMax && !abandoned.signal.aborted && queue.bytes > 0 && (isDue || queue.isFull)) {
+      const bytes = queue.take()
+      if (flights === 0) progressAt = Date.now()
+      flights++
+      lastCommit = fly(bytes, offset, lastCommit)
+      // Whoever waits for the end hears of it; until then it must not count as unhandled.
+      lastCommit.catch(() => {})
+      offset += bytes.length
+      if (queue.bytes > 0) continue
+      isDue = false
+      clearTimeout(timer)
+      timer = undefined
+    }
   }
 
   function flush (): void {
-    clearTimeout(timer)
-    timer = undefined
-    if (partsBytes === 0) return
-    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts, partsBytes)
-    const flight = store(bytes, offset)
-    offset += partsBytes
-    parts = []
-    partsBytes = 0
-    waitingSince ??= Date.now()
-    flights = [...flights, flight]
-    const forget = () => { flights = flights.filter(other => other !== flight) }
-    flight.then(forget, forget)
+    isDue = true
+    pump()
   }
 
   return {
     write (chunk: Buffer): void | Promise<void> {
-      if (abandoned.signal.aborted) return
-      parts.push(chunk)
-      partsBytes += chunk.length
+      if (abandoned.signal.aborted || chunk.length === 0) return
+      queue.push(chunk)
       timer ??= setTimeout(flush, maxSegmentAgeMs)
-      if (partsBytes < maxSegmentBytes - (64 << 10)) return
-      flush()
-      if (flights.length > inFlightMax) return Promise.race([flights[0], aborted(abandoned.signal)]).then(() => {}, () => {})
+      const room = budget.hold(chunk.length)
+      // Memory is short: what is gathered here is stored at once, so that all come to their turn.
+      if (room) flush()
+      else pump()
+      if (room) return room
+      if (queue.isFull) return landed.promise
     },
     /** Stores what is left. Rejects when it was abandoned. */
     async end (): Promise<void> {
       flush()
-      await Promise.race([commits, aborted(abandoned.signal)])
+      while (queue.bytes > 0 && !abandoned.signal.aborted) await landed.promise
+      await Promise.race([lastCommit, gone.promise])
       abandoned.signal.throwIfAborted()
     },
-    /** Gives up what is not stored yet. */
+    /** Gives up what is not stored yet; afterwards nothing more is taken. */
     abandon (): void {
       clearTimeout(timer)
+      if (abandoned.signal.aborted) return
       abandoned.abort(new Error('The rest of the stream was given up'))
+      budget.release(queue.clear())
+      gone.resolve()
+      landed.resolve()
     },
     /** What a reader gets: bytes that are stored without a hole, and their SHA-256. */
     stored: () => ({ sizeBytes: storedBytes, sha256: whole.copy().digest('hex') }),
     /** Milliseconds for which the store has taken nothing although there was something. */
-    stalledMs: () => waitingSince === null ? 0 : Date.now() - waitingSince
+    stalledMs: () => flights === 0 ? 0 : Date.now() - progressAt
   }
 }
 export type SegmentWriter = ReturnType<typeof createSegmentWriter>
-
-function aborted (signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })
-}

@@ -7,7 +7,7 @@ import { audited } from './audit.ts'
 import type { Context } from './context.ts'
 import { demandBudget, demandFitting, ourContainers } from './preflight-rules.ts'
 import type { TargetPod, UseCases } from './use-cases.ts'
-import { filterAsync } from './visible.ts'
+import { filterAsync } from './filter-async.ts'
 
 const rightsShown = [
   ['create', 'jobs'], ['create', 'captures'], ['get', 'jobs'], ['list', 'jobs'], ['watch', 'jobs'], ['update', 'jobs'], ['get', 'payloads'],

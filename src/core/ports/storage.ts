@@ -184,9 +184,10 @@ export interface RunDraft {
 export interface RunResult {
   exitCode: number | null
   signal: string | null
-  endCause: EndCause
+  /** Null where the tool never started. */
+  endCause: EndCause | null
   durationMs: number | null
-  completeness: Completeness
+  completeness: Completeness | null
   streams: Run['streams']
 }
 
@@ -199,6 +200,7 @@ export interface RunFilter {
   diagnostic?: string[]
 }
 
+/** `started`, `append` and `end` also write the job's events `run` and `output`. */
 export interface RunStore {
   start (draft: RunDraft): Promise<void>
   /** `started` has arrived: from now on the effect of the run is unknown until it ends. */
@@ -211,6 +213,7 @@ export interface RunStore {
   output (run: { id: string, jobId: string }, stream: 'stdout' | 'stderr', offset: number, maxBytes: number): Promise<Buffer>
 }
 
+/** `create` and `seal` also write the job's events `artifact`. */
 export interface ArtifactStore {
   create (artifact: { id: string, runId: string, jobId: string, kind: string, contentType: string }): Promise<void>
   addSegment (artifactId: string, segment: Segment): Promise<void>

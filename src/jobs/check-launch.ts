@@ -3,22 +3,15 @@ import { demandSupported } from '#core/demand-supported.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import { Problem } from '#core/errors.ts'
 import type { JobRequest } from '#core/job.ts'
-import type { NamespaceSummary, ResolvedTarget } from '#core/ports/cluster.ts'
 import type { ImageEntry } from '#core/preflight.ts'
 import { right, type Principal } from '#core/principal.ts'
 import { checkTarget } from '#core/target.ts'
 import type { Context } from './context.ts'
 
-export interface LaunchPlan {
-  diagnostic: AnyDiagnostic
-  params: Record<string, unknown>
-  image: ImageEntry
-  namespace: NamespaceSummary
-  resolved: ResolvedTarget
-}
+export interface Checked { diagnostic: AnyDiagnostic, image: ImageEntry, params: Record<string, unknown> }
 
-/** All checks of a launch up to the pods, in order: what it says, whether the caller may, whether its parameters fit, what it aims at. */
-export async function planLaunch (context: Context, caller: Principal, request: JobRequest): Promise<LaunchPlan> {
+/** All that can be asked before the cluster is read, in order: what it says, whether the caller may, whether its parameters fit. */
+export async function checkLaunch (context: Context, caller: Principal, request: JobRequest): Promise<Checked> {
   demandSupported(request)
   checkTarget(request.target)
   const diagnostic = context.catalogue.get(request.diagnostic)
@@ -28,15 +21,7 @@ export async function planLaunch (context: Context, caller: Principal, request: 
   }
   const image = findImage(context, request.image ?? 'toolbox')
   await context.authority.demand(caller, right('create', diagnostic.right, request.target.namespace))
-  const params = checkParams(diagnostic, request.params)
-  const [namespace, resolved] = await Promise.all([
-    context.reader.namespace(request.target.namespace),
-    // Waited for below: a missing namespace is the better answer.
-    context.reader.resolve(request.target).catch((error: Error) => error)
-  ])
-  if (!namespace) throw new Problem('EPH_NAMESPACE_UNKNOWN', `Cannot launch in namespace "${request.target.namespace}": there is none of this name`)
-  if (resolved instanceof Error) throw resolved
-  return { diagnostic, params, image, namespace, resolved }
+  return { diagnostic, image, params: checkParams(diagnostic, request.params) }
 }
 
 export function findImage ({ policy }: Context, name: string): ImageEntry {

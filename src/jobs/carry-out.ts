@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { asProblem } from '#core/errors.ts'
+import type { Context } from './context.ts'
+import { execute, type Work } from './execute.ts'
+import { persist } from './persist.ts'
+import { ring } from './ring.ts'
+
+const renewMs = 5000
+/** A change of the job may be an order; several at once are one look. */
+const lookMs = 100
+/** Before each further attempt, times its number: what has just failed for the cluster fails again at once. */
+const retryPauseMs = 300
+
+/** One claim from its first step to its recorded end. Rejects when the end could not be recorded. */
+export async function carryOut (context: Context, work: Omit<Work, 'note'>): Promise<void> {
+  const { database: { jobs }, log } = context
+  const { claim, orders } = work
+  const stopRenewing = keepRenewed(context, work)
+  let events: Promise<void> = Promise.resolve()
+  const note: Work['note'] = (type, data) => {
+    events = events.then(() => persist(() => jobs.appendEvent(claim.jobId, type, data))).catch((error: unknown) => {
+      log.warn({ err: error, jobId: claim.jobId, type }, 'Cannot write an event of a job')
+    })
+  }
+  try {
+    const ending = await execute(context, { ...work, note })
+    await events
+    if ('result' in ending) {
+      await persist(() => jobs.finish(claim, ending.result))
+      return
+    }
+    await delay(claim.attempt * retryPauseMs, undefined, { signal: orders.signal }).catch(() => {}) // cut short by an order
+    if (await persist(() => jobs.requeue(claim, ending.retryBecause))) ring(context)
+    else await persist(() => jobs.finish(claim, ending.otherwise))
+  } finally {
+    stopRenewing()
+  }
+}
+
+/** Renews the lease and hears of orders: each 5 s, and soon after the job has changed. */
+function keepRenewed ({ database: { jobs }, log }: Context, { claim, orders }: Omit<Work, 'note'>): () => void {
+  let over = false
+  let soon: NodeJS.Timeout | undefined
+  async function renew (): Promise<void> {
+    try {
+      const { held, cancel, finish } = await jobs.renew(claim)
+      if (over) return
+      // Another attempt owns it: what runs here must end, and can no longer be written down.
+      if (!held || cancel) orders.cancel()
+      else if (finish) orders.finish()
+    } catch (error) {
+      log.warn({ err: asProblem(error), jobId: claim.jobId }, 'Cannot renew a lease')
+    }
+  }
+  const timer = setInterval(renew, renewMs)
+  const unwatch = jobs.watch(claim.jobId, () => {
+    soon ??= setTimeout(() => {
+      soon = undefined
+      return renew()
+    }, lookMs)
+  })
+  return () => {
+    over = true
+    clearInterval(timer)
+    clearTimeout(soon)
+    unwatch()
+  }
+}

@@ -1,0 +1,36 @@
+import { isFinal } from '#core/job.ts'
+import type { JobEvent } from '#core/ports/storage.ts'
+import { watchChanges } from './changes.ts'
+import type { Context } from './context.ts'
+
+const eventsAtOnce = 200
+
+/** Events of a job after a number, then those that come, until `end` or the signal. */
+export async function * followEvents ({ database }: Context, id: string, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent> {
+  const { jobs } = database
+  const changes = watchChanges(jobs, id, signal)
+  let seq = afterSeq
+  try {
+    while (!signal.aborted) {
+      const events = await jobs.events(id, seq, eventsAtOnce)
+      for (const event of events) {
+        seq = event.seq
+        yield event.type === 'output' ? await withText(database, id, event) : event
+        if (event.type === 'end') return
+      }
+      if (events.length === eventsAtOnce) continue
+      // Nothing can follow for a job that had ended before it was looked at.
+      if (events.length === 0 && isFinal((await jobs.find(id))?.state ?? 'expired') && (await jobs.events(id, seq, 1)).length === 0) return
+      await changes.next()
+    }
+  } finally {
+    changes.close()
+  }
+}
+
+/** The event only points to what was stored; its text is read when somebody listens. */
+async function withText ({ runs }: Context['database'], jobId: string, event: JobEvent): Promise<JobEvent> {
+  const { runId, stream, offset, bytes } = event.data as { runId: string, stream: 'stdout' | 'stderr', offset: number, bytes: number }
+  const text = await runs.output({ id: runId, jobId }, stream, offset, bytes)
+  return { ...event, data: { runId, stream, offset, text: text.toString('utf8') } }
+}

@@ -1,0 +1,18 @@
+import { Problem } from '#core/errors.ts'
+import type { NamespaceSummary, ResolvedTarget } from '#core/ports/cluster.ts'
+import type { Target } from '#core/target.ts'
+import type { Context } from './context.ts'
+
+export interface Aim { namespace: NamespaceSummary, resolved: ResolvedTarget }
+
+/** The pods that a target means now, and their namespace. */
+export async function resolveTarget ({ reader }: Context, target: Target): Promise<Aim> {
+  const [namespace, resolved] = await Promise.all([
+    reader.namespace(target.namespace),
+    // Thrown below: a missing namespace is the better answer.
+    reader.resolve(target).catch((error: Error) => error)
+  ])
+  if (!namespace) throw new Problem('EPH_NAMESPACE_UNKNOWN', `Cannot launch in namespace "${target.namespace}": there is none of this name`)
+  if (resolved instanceof Error) throw resolved
+  return { namespace, resolved }
+}
