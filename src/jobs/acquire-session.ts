@@ -3,6 +3,7 @@ import type { Channel, ContainerPlace } from '#core/ports/channel.ts'
 import type { Session } from '#core/session.ts'
 import type { Context } from './context.ts'
 import { findOrInject, hasContainer, type Found, type Wish } from './find-or-inject.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface Acquired { session: Session, place: ContainerPlace, channel: Channel, reused: boolean }
 
@@ -59,16 +60,3 @@ export function createAcquireSession (context: Context) {
   }
 }
 export type AcquireSession = ReturnType<typeof createAcquireSession>
-
-async function unlessAborted<T> (promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => { reject(signal.reason) }
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    signal.throwIfAborted()
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-    promise.catch(() => {}) // for whoever else waits for it
-  }
-}

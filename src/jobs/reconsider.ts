@@ -6,19 +6,20 @@ import { right } from '#core/principal.ts'
 import type { Context } from './context.ts'
 import { findImage } from './check-launch.ts'
 import { planPod, type PodPlan } from './preflight.ts'
+import { recentReadings } from './recent-readings.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface Reconsidered { diagnostic: AnyDiagnostic, image: ImageEntry, plan: PodPlan }
 
 /** What was asked at the launch is asked again at dispatch: rights and pod may have changed since. */
 export async function reconsider (context: Context, claim: Claim, signal: AbortSignal): Promise<Reconsidered> {
-  const { catalogue, authority, reader } = context
+  const { catalogue, authority } = context
   const { params, targetContainer } = claim
   const diagnostic = catalogue.get(claim.diagnostic)
   if (!diagnostic) throw new Problem('EPH_DIAGNOSTIC_UNKNOWN', `Cannot run "${claim.diagnostic}": this version of the service does not have it`)
   const image = findImage(context, claim.image)
-  const [pod, namespace] = await Promise.all([
-    reader.pod(claim.namespace, claim.pod, signal),
-    reader.namespace(claim.namespace, signal),
+  const [{ pod, namespace }] = await Promise.all([
+    unlessAborted(recentReadings(context.reader).of(claim.namespace, claim.pod), signal),
     authority.demand(claim.principal, right('create', diagnostic.right, claim.namespace))
   ])
   if (!pod || !namespace || pod.uid !== claim.podUid) {

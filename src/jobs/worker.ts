@@ -45,7 +45,8 @@ export function createWorker (context: Context) {
       if (room <= 0) return
       const claims = await database.jobs.claim(name, room)
       for (const claim of claims) begin(claim)
-      if (claims.length > 0) again = true
+      // Fewer than wanted: that was all, until somebody rings.
+      if (claims.length === room) again = true
     }
   }
 
