@@ -29,7 +29,10 @@ export function createAcquireSession (context: Context) {
     const place = { namespace, pod: name, podUid: uid, node, container: session.ephemeralContainer }
     try {
       const channel = await channels.open(place, signal)
-      if (session.state === 'opening') await sessions.opened(session.id)
+      if (session.state === 'opening') {
+        session.state = 'open' // the others who waited for it need not write it again
+        await sessions.opened(session.id)
+      }
       return { session, place, channel, reused }
     } catch (error) {
       signal.throwIfAborted()

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { asProblem } from '#core/errors.ts'
+import { announceEnd } from './changes.ts'
 import type { Context } from './context.ts'
 import { execute, type Work } from './execute.ts'
 import { persist } from './persist.ts'
@@ -27,6 +28,7 @@ export async function carryOut (context: Context, work: Omit<Work, 'note'>): Pro
     await events
     if ('result' in ending) {
       await persist(() => jobs.finish(claim, ending.result))
+      announceEnd(jobs, claim.jobId)
       return
     }
     await delay(claim.attempt * retryPauseMs, undefined, { signal: orders.signal }).catch(() => {}) // cut short by an order

@@ -1,28 +1,64 @@
+import { EventEmitter } from 'node:events'
 import type { JobStore } from '#core/ports/storage.ts'
 
 /** How long to wait for a word before looking all the same: a lost notification delays, and loses nothing. */
 const lookAgainMs = 2000
+/** Whoever waits only for the end of a job lets its other changes pass for this part of the time waited so far. */
+const calmShare = 0.5
+const longestCalmMs = 250
 
-/** Waits for changes of a job; each `next` is fulfilled by the first change since the one before, after 2 s, or by the signal. */
+/** Jobs that this process has ended, as they do: heard without a look at the database. */
+const endings = new WeakMap<JobStore, EventEmitter>()
+
+function endingsOf (jobs: JobStore): EventEmitter {
+  let emitter = endings.get(jobs)
+  if (!emitter) endings.set(jobs, emitter = new EventEmitter().setMaxListeners(0))
+  return emitter
+}
+
+export function announceEnd (jobs: JobStore, jobId: string): void {
+  endingsOf(jobs).emit(jobId)
+}
+
+/** Waits for changes of a job. */
 export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal) {
-  let changed = false
-  let wake: (() => void) | null = null
-  const ring = () => { changed = true; wake?.() }
+  let hasChanged = false
+  let hasEnded = false
+  let wake = () => {}
+  const since = performance.now()
+  const ring = () => { hasChanged = true; wake() }
+  const end = () => { hasEnded = true; ring() }
   const unwatch = jobs.watch(jobId, ring)
-  signal.addEventListener('abort', ring, { once: true })
+  endingsOf(jobs).once(jobId, end)
+  signal.addEventListener('abort', end, { once: true })
+
+  async function sleep (milliseconds: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>(resolve => { wake = resolve; timer = setTimeout(resolve, milliseconds) })
+    clearTimeout(timer)
+    wake = () => {}
+  }
+
+  const isOver = () => hasEnded || signal.aborted
+
   return {
+    /** Fulfilled by the first change since the last one, after 2 s, or by the signal. */
     async next (): Promise<void> {
-      if (!changed && !signal.aborted) {
-        let timer: NodeJS.Timeout | undefined
-        await new Promise<void>(resolve => { wake = resolve; timer = setTimeout(resolve, lookAgainMs) })
-        clearTimeout(timer)
-        wake = null
-      }
-      changed = false
+      if (!hasChanged && !signal.aborted) await sleep(lookAgainMs)
+      hasChanged = false
+    },
+    /** As `next`, but hurries only for the end of the job. */
+    async nearEnd (): Promise<void> {
+      if (!hasChanged && !signal.aborted) await sleep(lookAgainMs)
+      const now = performance.now()
+      const until = now + Math.min((now - since) * calmShare, longestCalmMs)
+      for (let leftMs = until - now; leftMs > 0 && !isOver(); leftMs = until - performance.now()) await sleep(leftMs)
+      hasChanged = false
     },
     close (): void {
       unwatch()
-      signal.removeEventListener('abort', ring)
+      endingsOf(jobs).off(jobId, end)
+      signal.removeEventListener('abort', end)
     }
   }
 }

@@ -32,7 +32,7 @@ export function createJobReads (context: Context): JobReads {
         let job = await see(caller, id)
         const isNews = () => isFinal(job.state) || (knownVersion !== undefined && versionOf(job) !== knownVersion)
         while (!isNews() && !until.aborted) {
-          await changes.next()
+          await (knownVersion === undefined ? changes.nearEnd() : changes.next())
           job = await jobs.find(id) ?? job
         }
         return job
