@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { asProblem } from '#core/errors.ts'
-import { announceEnd } from './changes.ts'
+import { announce, hear } from './announcements.ts'
 import type { Context } from './context.ts'
 import { execute, type Work } from './execute.ts'
 import { persist } from './persist.ts'
@@ -28,7 +28,7 @@ export async function carryOut (context: Context, work: Omit<Work, 'note'>): Pro
     await events
     if ('result' in ending) {
       await persist(() => jobs.finish(claim, ending.result))
-      announceEnd(jobs, claim.jobId)
+      announce(jobs, claim.jobId, 'end')
       return
     }
     await delay(claim.attempt * retryPauseMs, undefined, { signal: orders.signal }).catch(() => {}) // cut short by an order
@@ -39,7 +39,7 @@ export async function carryOut (context: Context, work: Omit<Work, 'note'>): Pro
   }
 }
 
-/** Renews the lease and hears of orders: each 5 s, and soon after the job has changed. */
+/** Renews the lease and hears of orders: each 5 s, soon after the job has changed, and at once when they are given in this process. */
 function keepRenewed ({ database: { jobs }, log }: Context, { claim, orders }: Omit<Work, 'note'>): () => void {
   let over = false
   let soon: NodeJS.Timeout | undefined
@@ -61,8 +61,10 @@ function keepRenewed ({ database: { jobs }, log }: Context, { claim, orders }: O
       return renew()
     }, lookMs)
   })
+  const unhear = hear(jobs, claim.jobId, 'order', renew)
   return () => {
     over = true
+    unhear()
     clearInterval(timer)
     clearTimeout(soon)
     unwatch()

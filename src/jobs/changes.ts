@@ -1,24 +1,11 @@
-import { EventEmitter } from 'node:events'
 import type { JobStore } from '#core/ports/storage.ts'
+import { hear } from './announcements.ts'
 
 /** How long to wait for a word before looking all the same: a lost notification delays, and loses nothing. */
 const lookAgainMs = 2000
 /** Whoever waits only for the end of a job lets its other changes pass for this part of the time waited so far. */
 const calmShare = 0.5
 const longestCalmMs = 250
-
-/** Jobs that this process has ended, as they do: heard without a look at the database. */
-const endings = new WeakMap<JobStore, EventEmitter>()
-
-function endingsOf (jobs: JobStore): EventEmitter {
-  let emitter = endings.get(jobs)
-  if (!emitter) endings.set(jobs, emitter = new EventEmitter().setMaxListeners(0))
-  return emitter
-}
-
-export function announceEnd (jobs: JobStore, jobId: string): void {
-  endingsOf(jobs).emit(jobId)
-}
 
 /** Waits for changes of a job. */
 export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal) {
@@ -29,7 +16,7 @@ export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal
   const ring = () => { hasChanged = true; wake() }
   const end = () => { hasEnded = true; ring() }
   const unwatch = jobs.watch(jobId, ring)
-  endingsOf(jobs).once(jobId, end)
+  const unhear = hear(jobs, jobId, 'end', end)
   signal.addEventListener('abort', end, { once: true })
 
   async function sleep (milliseconds: number): Promise<void> {
@@ -57,7 +44,7 @@ export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal
     },
     close (): void {
       unwatch()
-      endingsOf(jobs).off(jobId, end)
+      unhear()
       signal.removeEventListener('abort', end)
     }
   }

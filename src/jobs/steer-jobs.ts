@@ -1,6 +1,7 @@
 import { isFinal, type Job } from '#core/job.ts'
 import type { JobStore } from '#core/ports/storage.ts'
 import { right, type Principal } from '#core/principal.ts'
+import { announce } from './announcements.ts'
 import { auditEvent, audited, record } from './audit.ts'
 import type { Context } from './context.ts'
 import type { UseCases } from './use-cases.ts'
@@ -18,6 +19,7 @@ export function createJobSteering (context: Context): Pick<UseCases, 'cancel' | 
       if (!isOwn(caller, job)) await authority.demand(caller, right('update', 'jobs', job.namespace))
       if (isFinal(job.state)) return job
       const ordered = await order(id)
+      announce(jobs, id, 'order')
       await record(context, auditEvent({ action, principal: caller, namespace: job.namespace, object }))
       return ordered ?? job
     })
