@@ -1,0 +1,110 @@
+import { Problem } from '#core/errors.ts'
+import type { Job } from '#core/job.ts'
+import type { AuditEvent, DraftPod, JobDraft, JobStore } from '#core/ports/storage.ts'
+import type { Principal } from '#core/principal.ts'
+import { snapshotOf } from '#core/target.ts'
+import { isFinal } from '#core/job.ts'
+import { v7 as uuidv7 } from 'uuid'
+import { decideJob, type DecidedPod } from './decide-job.ts'
+import { inlinePods, toJob, type JobDocument } from './job-document.ts'
+import { endEvents } from './settle-job.ts'
+import { jobEvent, podEvent } from './job-events.ts'
+import { toJsonText } from './json-text.ts'
+import type { Querier } from './postgres.ts'
+
+/** A key is the caller's own: of a user, or of a portal for that user. */
+export const keyOwner = ({ username, actor }: Principal): string => actor === null ? username : JSON.stringify([actor, username])
+
+export const auditRow = (event: AuditEvent) => ({ id: uuidv7(), username: event.principal?.username ?? null, ...event })
+
+/** Every label as `key` and as `key=value`: selectors become questions about set members. */
+const labelIndex = (labels: Record<string, string>) => Object.entries(labels).flatMap(([key, value]) => [key, `${key}=${value}`])
+
+function searchText ({ reason, target, pods }: JobDraft): string {
+  const names = [target.pod, target.workload?.name, target.service, target.labelSelector, ...pods.map(({ pod }) => pod.name)]
+  return [reason, target.namespace, ...new Set(names)].filter(text => text).join('\n').toLowerCase()
+}
+
+const podState = (draft: DraftPod) => draft.error ? 'failed' as const : 'queued' as const
+
+const podRow = (draft: DraftPod, priority: number) => ({
+  id: draft.id,
+  priority,
+  namespace: draft.pod.namespace,
+  pod: draft.pod.name,
+  pod_uid: draft.pod.uid,
+  node: draft.pod.node ?? '',
+  owner_kind: draft.pod.owner?.kind ?? null,
+  owner_name: draft.pod.owner?.name ?? null,
+  target_container: draft.targetContainer,
+  snapshot: snapshotOf(draft.pod),
+  state: podState(draft),
+  error: draft.error
+})
+
+function toDocument (draft: JobDraft): Record<string, unknown> {
+  const pods: DecidedPod[] = draft.pods.map(pod =>
+    ({ pod: pod.pod.name, state: podState(pod), verdict: null, error: pod.error, findings: [] }))
+  const decided = decideJob(pods, false)
+  const final = isFinal(decided.state)
+  // A pod that is refused beside others that wait does not start the job.
+  const state = final ? decided.state : 'queued'
+  return {
+    job: {
+      id: draft.id,
+      namespace: draft.namespace,
+      diagnostic: draft.diagnostic,
+      diagnostic_version: draft.diagnosticVersion,
+      retry_safe: draft.retrySafe,
+      target: draft.target,
+      params: draft.params,
+      reason: draft.reason,
+      labels: draft.labels,
+      label_index: labelIndex(draft.labels),
+      image: draft.image,
+      priority: draft.priority,
+      timeout_seconds: draft.timeoutSeconds,
+      matched: draft.matched,
+      rule: draft.rule,
+      pod_count: draft.pods.length,
+      requested_by: draft.principal.username,
+      actor: draft.principal.actor,
+      principal: draft.principal,
+      state,
+      error: final ? decided.error : null,
+      search: searchText(draft)
+    },
+    startWithinSeconds: draft.startWithinSeconds,
+    pods: draft.pods.map(pod => podRow(pod, draft.priority === 'interactive' ? 1 : 0)),
+    events: [
+      ...(final ? [] : [jobEvent(state, null, null)]),
+      ...draft.pods.map(pod => podEvent({
+        id: pod.id,
+        namespace: pod.pod.namespace,
+        pod: pod.pod.name,
+        podUid: pod.pod.uid,
+        state: podState(pod),
+        verdict: null,
+        error: pod.error,
+        attempt: 0
+      })),
+      ...(final ? endEvents(decided) : [])
+    ],
+    audit: auditRow(draft.audit),
+    ...(draft.idempotency
+      ? { idempotency: { username: keyOwner(draft.principal), key: draft.idempotency.key, request_hash: draft.idempotency.requestHash } }
+      : {})
+  }
+}
+
+export const mismatch = (key: string): Problem =>
+  new Problem('EPH_IDEMPOTENCY_MISMATCH', `Cannot launch the job: the Idempotency-Key "${key}" was used for another request`)
+
+export function createJob (db: Querier, cluster: string): JobStore['create'] {
+  return async (draft): Promise<{ job: Job, replayed: boolean }> => {
+    const [row] = await db.rows<{ outcome: 'created' | 'replayed' | 'mismatch', document: JobDocument }>(
+      'SELECT outcome, document FROM create_job($1, $2)', [toJsonText(toDocument(draft)), inlinePods + 1])
+    if (!row || row.outcome === 'mismatch') throw mismatch(draft.idempotency?.key ?? '')
+    return { job: toJob(row.document, cluster), replayed: row.outcome === 'replayed' }
+  }
+}

@@ -1,0 +1,79 @@
+import type { Database } from '#core/ports/storage.ts'
+import { createArtifactStore } from './artifact-store.ts'
+import { auditRow } from './create-job.ts'
+import { guard } from './database-problem.ts'
+import { createJobChanges } from './job-changes.ts'
+import type { Limits } from './job-claims.ts'
+import { createJobStore } from './job-store.ts'
+import { toJsonText } from './json-text.ts'
+import { createLeaseStore } from './lease-store.ts'
+import { migrate } from './migrate.ts'
+import { createNotifications, type Notifications } from './notifications.ts'
+import { openPostgres } from './postgres.ts'
+import { createPrisma } from './prisma.ts'
+import { createRunStore } from './run-store.ts'
+import { createSessionStore } from './session-store.ts'
+
+export interface DatabaseOptions {
+  url: string
+  /** Past the pooler, for LISTEN, advisory locks and migrations. Where it differs from `url`, `url` is taken for a pooler's. */
+  directUrl?: string
+  /** Name of the cluster that jobs show. */
+  cluster?: string
+  limits?: Partial<Limits>
+  /** How long a claim is held without being renewed. */
+  leaseSeconds?: number
+  /** Connections of this process at the most, beside the one that listens. */
+  connections?: number
+}
+
+export interface PostgresDatabase extends Database {
+  /** The connection that listens, for whoever else needs NOTIFY. */
+  notifications: Notifications
+}
+
+const defaultLimits: Limits = { caller: 10, namespace: 20, node: 20 }
+
+/** Migrates, then opens the database; rejects with EPH_DATABASE_UNAVAILABLE where it cannot be reached. */
+export async function createDatabase (options: DatabaseOptions): Promise<PostgresDatabase> {
+  const { url, directUrl = url, cluster = 'local', leaseSeconds = 30, connections = 10 } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  await migrate(directUrl)
+  const db = openPostgres({ url, pooled: directUrl !== url, connections })
+  const prisma = createPrisma(db.pool)
+  const notifications = createNotifications({ directUrl })
+  const changes = createJobChanges(notifications)
+
+  async function close (): Promise<void> {
+    await changes.close()
+    await notifications.close()
+    await prisma.$disconnect()
+    await db.pool.end()
+  }
+
+  const { check } = guard({
+    async check () {
+      const [row] = await db.rows<{ zone: string }>('SELECT current_setting(\'TimeZone\') AS zone')
+      if (!['UTC', 'Etc/UTC', 'GMT'].includes(row?.zone ?? '')) {
+        throw new Error(`Cannot use the database: its role has the time zone "${row?.zone}"; behind a pooler, ALTER ROLE … SET timezone = 'UTC'`)
+      }
+    }
+  })
+  try {
+    await check()
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    jobs: guard(createJobStore(db, prisma, changes, { limits, leaseSeconds, cluster })),
+    sessions: guard(createSessionStore(db, prisma)),
+    runs: guard(createRunStore(db, prisma, changes)),
+    artifacts: guard(createArtifactStore(db, prisma, changes)),
+    leases: guard(createLeaseStore(db, prisma)),
+    audit: guard({ record: async event => { await db.rows('SELECT record_audit($1)', [toJsonText(auditRow(event))]) } }),
+    notifications,
+    check,
+    close
+  }
+}

@@ -1,0 +1,30 @@
+import { Problem } from '#core/errors.ts'
+import type { PageRequest } from '#core/page.ts'
+import type { RunFilter } from '#core/ports/storage.ts'
+import type { Prisma } from './generated/client.ts'
+import { isId } from './stored.ts'
+
+/** Repeated values are alternatives; none at all asks nothing. */
+export const oneOf = (values: string[] | null | undefined): { in: string[] } | undefined => values ? { in: values } : undefined
+
+/** Ids that are no UUIDs match nothing. */
+export const oneOfIds = (ids: string[] | undefined) => oneOf(ids?.filter(isId))
+
+/** Below the last id that was seen. (Prisma's own `cursor` was seen to send SQL without LIMIT.) */
+export function beyond ({ after }: PageRequest): { lt: string } | undefined {
+  if (after === null) return undefined
+  if (!isId(after)) throw new Problem('EPH_CURSOR_INVALID', 'Cannot go on with the list: the cursor names no item')
+  return { lt: after }
+}
+
+/** LIKE's own signs stand for themselves. */
+export const literally = (word: string): string => word.replaceAll(/[\\%_]/g, '\\$&')
+
+export const runWhere = (filter: RunFilter): Prisma.RunWhereInput => ({
+  namespace: oneOf(filter.namespaces),
+  jobId: oneOfIds(filter.jobId),
+  sessionId: oneOfIds(filter.sessionId),
+  pod: oneOf(filter.pod),
+  podUid: oneOf(filter.podUid),
+  diagnostic: oneOf(filter.diagnostic)
+})

@@ -1,0 +1,60 @@
+import pg from 'pg'
+
+export interface PostgresOptions {
+  url: string
+  /** Behind a pooler such as PgBouncer: no start-up parameters may be sent, the role must have the time zone UTC. */
+  pooled: boolean
+  /** Connections of this process at the most. */
+  connections: number
+}
+
+export interface Querier {
+  rows<R> (text: string, values?: unknown[]): Promise<R[]>
+}
+
+export interface Postgres extends Querier {
+  pool: pg.Pool
+  transaction<T> (work: (tx: Querier) => Promise<T>): Promise<T>
+}
+
+const connectTimeoutMs = 5000
+/** A connection that answers nothing for so long is given up: it may be half open. */
+const queryTimeoutMs = 15_000
+
+const querier = (client: pg.Pool | pg.PoolClient): Querier => ({
+  // The caller states the shape of its own query's rows; nothing checks it but the tests.
+  rows: async <R>(text: string, values: unknown[] = []) => (await client.query(text, values)).rows as R[]
+})
+
+export function openPostgres ({ url, pooled, connections }: PostgresOptions): Postgres {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    keepAlive: true,
+    application_name: 'ephemera',
+    // The Prisma adapter ignores time zones: without UTC, times would silently be shifted.
+    ...(pooled ? {} : { options: '-c TimeZone=UTC -c idle_in_transaction_session_timeout=30s' })
+  })
+  // An idle connection that dies is replaced by the pool at the next query, which reports what is wrong.
+  pool.on('error', () => {})
+
+  async function transaction<T> (work: (tx: Querier) => Promise<T>): Promise<T> {
+    const client = await pool.connect()
+    let broken: Error | undefined
+    try {
+      await client.query('BEGIN')
+      const result = await work(querier(client))
+      await client.query('COMMIT')
+      return result
+    } catch (error) {
+      await client.query('ROLLBACK').catch((failure: Error) => { broken = failure })
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  return { pool, transaction, ...querier(pool) }
+}

@@ -1,0 +1,82 @@
+import { Problem } from '#core/errors.ts'
+import { toPage } from '#core/page.ts'
+import type { RunStore } from '#core/ports/storage.ts'
+import { beyond, runWhere } from './filters.ts'
+import type { JobChanges } from './job-changes.ts'
+import { cleanText, toJsonText } from './json-text.ts'
+import type { Postgres } from './postgres.ts'
+import type { Prisma } from './prisma.ts'
+import { toRun } from './run-row.ts'
+import { isId } from './stored.ts'
+
+/** A stored piece is at most so long: what is looked for cannot begin earlier. */
+const chunkBytes = 64 << 10
+
+const artifacts = { artifacts: { orderBy: { id: 'asc' } } } as const
+
+export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChanges): RunStore {
+  return {
+    async start ({ id, jobPodId, jobId, sessionId, attempt, diagnostic, argv }) {
+      await db.rows(`
+        INSERT INTO run (id, job_pod_id, job_id, session_id, namespace, pod, pod_uid, attempt, diagnostic, argv)
+        SELECT $1, p.id, p.job_id, $4, p.namespace, p.pod, p.pod_uid, $5, $6, $7 FROM job_pod p WHERE p.id = $2 AND p.job_id = $3`,
+      [id, jobPodId, jobId, sessionId, attempt, diagnostic, argv.map(cleanText)])
+    },
+
+    async started (id) {
+      const [run] = await db.rows<{ job_id: string }>(`
+        WITH begun AS (UPDATE run SET started_at = now() WHERE id = $1 AND started_at IS NULL RETURNING *)
+        SELECT job_id, append_events(job_id, jsonb_build_array(jsonb_build_object('type', 'run', 'data', jsonb_build_object(
+          'phase', 'started', 'runId', id, 'jobPodId', job_pod_id, 'pod', pod, 'argv', argv)))) FROM begun`, [id])
+      if (run) changes.changed(run.job_id)
+    },
+
+    async append ({ id, jobId }, stream, offset, bytes) {
+      if (bytes.length === 0) return
+      const [row] = await db.rows<{ stored: boolean }>('SELECT append_output($1, $2, $3, $4, $5) AS stored', [jobId, id, stream, offset, bytes])
+      if (!row?.stored) throw new Problem('EPH_CONFLICT', `Cannot store output of run "${id}": it has ended`)
+      changes.changed(jobId)
+    },
+
+    async end (id, { exitCode, signal, endCause, durationMs, completeness, streams }) {
+      const [run] = await db.rows<{ job_id: string }>(`
+        WITH ended AS (
+          UPDATE run SET ended_at = now(), exit_code = $2, signal = $3, end_cause = $4, duration_ms = $5, completeness = $6, streams = $7
+          WHERE id = $1 AND ended_at IS NULL RETURNING *)
+        SELECT job_id, append_events(job_id, jsonb_build_array(jsonb_build_object('type', 'run', 'data', jsonb_build_object(
+          'phase', 'ended', 'runId', id, 'jobPodId', job_pod_id, 'pod', pod, 'exitCode', exit_code, 'signal', signal, 'endCause', end_cause,
+          'completeness', completeness)))) FROM ended`,
+      [id, exitCode, signal, endCause, durationMs === null ? null : Math.round(durationMs), toJsonText(completeness), toJsonText(streams)])
+      if (run) changes.changed(run.job_id)
+    },
+
+    async find (id) {
+      if (!isId(id)) return null
+      const row = await prisma.run.findUnique({ where: { id }, include: artifacts })
+      return row && toRun(row, row.artifacts)
+    },
+
+    async list (filter, page) {
+      const rows = await prisma.run.findMany({
+        where: { AND: [runWhere(filter), { id: beyond(page) }] }, orderBy: { id: 'desc' }, take: page.limit + 1, include: artifacts
+      })
+      return toPage(rows.map(row => toRun(row, row.artifacts)), page.limit)
+    },
+
+    async output ({ id, jobId }, stream, offset, maxBytes) {
+      const rows = await db.rows<{ start: number, bytes: Buffer }>(`
+        SELECT start_byte::integer AS start, bytes FROM run_output
+        WHERE job_id = $1 AND run_id = $2 AND stream = $3 AND start_byte > $4 - ${chunkBytes} AND start_byte < $4 + $5
+        ORDER BY start_byte`, [jobId, id, stream, offset, maxBytes])
+      const parts: Buffer[] = []
+      let next = offset
+      for (const { start, bytes } of rows) {
+        if (start + bytes.length <= next) continue
+        if (start > next) break // what lies behind a gap is not yet the stream's
+        parts.push(bytes.subarray(next - start))
+        next = start + bytes.length
+      }
+      return Buffer.concat(parts).subarray(0, maxBytes)
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { cancelledError, jobError } from './decide-job.ts'
+import { endIfCancelled, maxAttempts } from './job-claims.ts'
+import type { JobChanges } from './job-changes.ts'
+import { podEvent } from './job-events.ts'
+import type { JobError } from '#core/job.ts'
+import { toJsonText } from './json-text.ts'
+import { ensurePartitions } from './partitions.ts'
+import type { Postgres, Querier } from './postgres.ts'
+import { settleJob } from './settle-job.ts'
+
+/** Pods that one sweep ends at the most; the next one goes on. */
+const batch = 200
+const upkeepEveryMs = 6 * 3600 * 1000
+
+interface DuePod { id: string, job_id: string, namespace: string, pod: string, pod_uid: string, attempt: number, retry_safe: boolean }
+
+const columns = 'p.id, p.job_id, p.namespace, p.pod, p.pod_uid, p.attempt, j.retry_safe'
+const waited = 'p.state = \'queued\' AND p.attempt = 0 AND p.expires_at <= clock_timestamp()'
+const lost = 'p.state = \'running\' AND p.lease_until <= clock_timestamp()'
+
+const expired = jobError('EPH_EXPIRED', 'Cannot start the measurement: it had to wait longer than startWithinSeconds')
+const indeterminate = jobError('EPH_INDETERMINATE', 'Cannot tell how the measurement ended: its worker was lost while the tool ran')
+const channelLost = jobError('EPH_CHANNEL_LOST', `Cannot finish the measurement: ${maxAttempts} workers were lost with it`)
+
+async function endPod (tx: Querier, due: DuePod, state: 'expired' | 'failed' | 'cancelled', error: JobError): Promise<void> {
+  await tx.rows('UPDATE job_pod SET state = $2, error = $3, lease_until = NULL, finished_at = now() WHERE id = $1', [due.id, state, toJsonText(error)])
+  await settleJob(tx, due.job_id, [podEvent({ ...due, podUid: due.pod_uid, state, verdict: null, error })])
+}
+
+async function recover (tx: Querier, due: DuePod): Promise<void> {
+  const [runs] = await tx.rows<{ started: boolean }>('SELECT abandon_runs($1, $2) AS started', [due.id, due.attempt])
+  await tx.rows('UPDATE job_pod SET state = \'queued\', claimed_by = NULL, lease_until = NULL, session_id = NULL, session_reused = false WHERE id = $1', [due.id])
+  if (await endIfCancelled(tx, due.job_id, due.id)) return endPod(tx, due, 'cancelled', cancelledError)
+  if (runs?.started && !due.retry_safe) return endPod(tx, due, 'failed', indeterminate)
+  if (due.attempt >= maxAttempts) return endPod(tx, due, 'failed', channelLost)
+  const event = podEvent({ ...due, podUid: due.pod_uid, state: 'queued', verdict: null, error: null })
+  await settleJob(tx, due.job_id, [{ ...event, data: { ...event.data, reason: 'The worker was lost' } }])
+}
+
+/** Finds what is due, by the database's clock; several processes may sweep at the same time. */
+export function createSweep (db: Postgres, changes: JobChanges): () => Promise<number> {
+  let upkeptAt = 0
+
+  /** One short transaction for each pod: asks again under the lock, and leaves alone what somebody else has locked. */
+  async function endEach (due: string, end: (tx: Querier, pod: DuePod) => Promise<void>): Promise<number> {
+    const found = await db.rows<{ id: string }>(`SELECT p.id FROM job_pod p WHERE ${due} LIMIT ${batch}`)
+    let count = 0
+    for (const { id } of found) {
+      const jobId = await db.transaction(async tx => {
+        const [pod] = await tx.rows<DuePod>(`SELECT ${columns} FROM job_pod p JOIN job j ON j.id = p.job_id
+          WHERE p.id = $1 AND ${due} FOR UPDATE OF p SKIP LOCKED`, [id])
+        if (pod) await end(tx, pod)
+        return pod?.job_id
+      })
+      if (!jobId) continue
+      changes.changed(jobId)
+      count++
+    }
+    return count
+  }
+
+  return async () => {
+    if (Date.now() - upkeptAt > upkeepEveryMs) {
+      await ensurePartitions(db.pool)
+      await db.rows('DELETE FROM outbox WHERE relayed_at < now() - interval \'1 day\'')
+      await db.rows('DELETE FROM lease WHERE until < now() - interval \'1 day\'')
+      upkeptAt = Date.now()
+    }
+    const ended = await endEach(waited, (tx, pod) => endPod(tx, pod, 'expired', expired)) + await endEach(lost, recover)
+    // A wake-up that nobody has answered for a second is the sweep's: whoever sweeps looks for work anyway.
+    await db.rows('UPDATE outbox SET relayed_at = now() WHERE relayed_at IS NULL AND created_at < now() - interval \'1 second\'')
+    return ended
+  }
+}
