@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
 import { maxSegmentAgeMs, maxSegmentBytes } from '#core/run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
-import { createSegmentQueue } from './segment-queue.ts'
+import { createSegmentQueue, type TakenSegment } from './segment-queue.ts'
 import { storeSegment } from './store-segment.ts'
 
 const inFlightMax = 2
@@ -35,7 +35,7 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
   let landed = Promise.withResolvers<void>()
 
   /** Rows are written in the order of the stream: a reader never meets a hole. */
-  async function fly (bytes: Buffer, at: number, before: Promise<void>): Promise<void> {
+  async function fly ({ bytes, free }: TakenSegment, at: number, before: Promise<void>): Promise<void> {
     try {
       const segment = await storeSegment({ bucket, artifactId, bytes, at, signal: abandoned.signal, onTrouble })
       await before
@@ -43,6 +43,7 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
       await segment.commit(artifacts)
       storedBytes = at + bytes.length
       whole.update(bytes)
+      free()
       progressAt = Date.now()
     } finally {
       budget.release(bytes.length)
@@ -55,13 +56,14 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
 
   function pump (): void {
     while (flights < inFlightMax && !abandoned.signal.aborted && queue.bytes > 0 && (isDue || queue.isFull)) {
-      const bytes = queue.take()
+      const segment = queue.take()
+      if (!segment) break
       if (flights === 0) progressAt = Date.now()
       flights++
-      lastCommit = fly(bytes, offset, lastCommit)
+      lastCommit = fly(segment, offset, lastCommit)
       // Whoever waits for the end hears of it; until then it must not count as unhandled.
       lastCommit.catch(() => {})
-      offset += bytes.length
+      offset += segment.bytes.length
       if (queue.bytes > 0) continue
       isDue = false
       clearTimeout(timer)
