@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { demandSupported } from '#core/demand-supported.ts'
 import { JobFilterInput, toJobFilter } from '#core/filters.ts'
+import { checkIdempotencyKey } from '#core/idempotency-key.ts'
 import { isFinal, Job, JobPod, JobRequest, JobSummary } from '#core/job.ts'
 import { PreflightPod } from '#core/preflight.ts'
-import { idempotencyKey } from './idempotency-key.ts'
 import { callerOf } from './identify.ts'
 import { launchCodes } from './launch-codes.ts'
 import { listRoute } from './list-route.ts'
@@ -44,7 +44,8 @@ const endingCodes = ['EPH_NOT_FOUND', 'EPH_CONFLICT'] as const
 export const jobRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (app, { useCases, closing }) => {
   app.post('/jobs', { schema: launchSchema }, async (request, reply) => {
     const caller = callerOf(request)
-    const key = idempotencyKey(request)
+    const sentKey = request.headers['idempotency-key']
+    const key = sentKey === undefined ? null : checkIdempotencyKey([sentKey].flat().join(), '/headers/idempotency-key')
     const seconds = waitSeconds(request)
     demandSupported(request.body)
     reply.type('application/json; charset=utf-8')
