@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import type { Catalogue } from '#core/diagnostic.ts'
+import type { Bucket } from '#core/ports/storage.ts'
+import type { Wake } from '#core/ports/wake.ts'
+import { createAuthority } from '#auth/authorize.ts'
+import type { HealthChecks } from '#http/health.ts'
+import type { Context, Log } from '#jobs/context.ts'
+import { createCluster } from '#kubernetes/cluster.ts'
+import { createNotifyWake } from '#queue/notify-wake.ts'
+import { createRedisWake } from '#queue/redis-wake.ts'
+import { createDatabase, type PostgresDatabase } from '#storage/database.ts'
+import { startEmbeddedPostgres } from '#storage/embedded-postgres.ts'
+import { createFileBucket } from '#storage/file-bucket.ts'
+import { createS3Bucket } from '#storage/s3-bucket.ts'
+import type { Config } from './config.ts'
+
+export interface Resources {
+  context: Context
+  /** Dependencies by name. */
+  checks: HealthChecks
+  /** In reverse order of opening. */
+  close (): Promise<void>
+}
+
+export interface ResourcesOptions {
+  config: Config
+  catalogue: Catalogue
+  log: Log
+  count (name: string): void
+}
+
+/** Opens everything the service works with; rejects, with nothing left open, where a part cannot be opened. */
+export async function openResources ({ config, catalogue, log, count }: ResourcesOptions): Promise<Resources> {
+  const { environment } = config
+  const opened: (() => Promise<void>)[] = []
+  const close = async () => { for (const end of opened.splice(0).reverse()) await end() }
+
+  async function openDatabase (): Promise<PostgresDatabase> {
+    let url = environment.DATABASE_URL
+    let isClosing = false
+    if (url === undefined) {
+      const embedded = await startEmbeddedPostgres({ folder: join(environment.EPHEMERA_DATA_DIR, 'postgres') })
+      opened.push(async () => {
+        isClosing = true
+        await embedded.stop()
+      })
+      // Met by nobody: without its database the process must end, and be started again by whoever watches it.
+      embedded.ended.then(() => { if (!isClosing) throw new Error('The embedded Postgres has ended by itself') })
+      url = embedded.url
+    }
+    const database = await createDatabase({
+      url,
+      directUrl: environment.DATABASE_DIRECT_URL ?? url,
+      cluster: environment.EPHEMERA_CLUSTER,
+      leaseSeconds: environment.EPHEMERA_LEASE_SECONDS,
+      connections: environment.EPHEMERA_DATABASE_CONNECTIONS,
+      limits: {
+        caller: environment.EPHEMERA_LIMIT_CALLER,
+        namespace: environment.EPHEMERA_LIMIT_NAMESPACE,
+        node: environment.EPHEMERA_LIMIT_NODE
+      }
+    })
+    opened.push(() => database.close())
+    return database
+  }
+
+  function openBucket (): Bucket {
+    const { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, S3_REGION: region, S3_PREFIX: prefix, EPHEMERA_DATA_DIR: folder } = environment
+    return bucket === undefined ? createFileBucket({ folder: join(folder, 'artifacts') }) : createS3Bucket({ bucket, endpoint, region, prefix })
+  }
+
+  function openWake (database: PostgresDatabase): Wake {
+    const { REDIS_URL: url } = environment
+    const wake = url === undefined ? createNotifyWake(database.notifications) : createRedisWake({ url })
+    opened.push(() => wake.close())
+    return wake
+  }
+
+  try {
+    const cluster = await createCluster({ kubeconfig: environment.EPHEMERA_KUBECONFIG, context: environment.EPHEMERA_CONTEXT })
+    opened.push(() => cluster.close())
+    const database = await openDatabase()
+    const bucket = openBucket()
+    const wake = openWake(database)
+    const { reader, injector, reviewer, channels } = cluster
+    const authority = createAuthority({ reviewer })
+    const policy = {
+      cluster: environment.EPHEMERA_CLUSTER,
+      images: config.images,
+      budget: environment.EPHEMERA_BUDGET,
+      allowHostNetwork: environment.EPHEMERA_ALLOW_HOST_NETWORK,
+      allowHostPid: environment.EPHEMERA_ALLOW_HOST_PID,
+      refusedNamespaces: config.refusedNamespaces,
+      concurrency: environment.EPHEMERA_CONCURRENCY,
+      stallSeconds: environment.EPHEMERA_STALL_SECONDS,
+      shutdownGraceSeconds: environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS
+    }
+    return {
+      context: { database, bucket, reader, injector, reviewer, channels, authority, wake, catalogue, policy, log, count },
+      checks: {
+        database: () => database.check(),
+        bucket: () => bucket.check(),
+        queue: () => wake.check(),
+        cluster: async () => { await reader.info() }
+      },
+      close
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

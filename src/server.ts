@@ -1,0 +1,4 @@
+import { loadCatalogue } from '#diagnostics/catalogue.ts'
+import { runService } from './service.ts'
+
+await runService({ role: 'server', catalogue: await loadCatalogue() })
