@@ -6,7 +6,7 @@ package_of=(
   iptables:iptables ip6tables:iptables nft:nftables ipset:ipset conntrack:conntrack ip:iproute2 ss:iproute2
   sysctl:procps flock:util-linux setpriv:util-linux findmnt:util-linux modprobe:kmod openssl:openssl jq:jq curl:curl git:git
   buildah:buildah mmdebstrap:mmdebstrap /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
-  redis-server:redis-server update-ca-certificates:ca-certificates
+  redis-server:redis-server update-ca-certificates:ca-certificates tcpdump:tcpdump
 )
 
 install_packages () {

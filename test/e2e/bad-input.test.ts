@@ -64,7 +64,8 @@ t.test('parameters are refused before they are anything', async t => {
   for (const host of ['-w/tmp/x', '@1.2.3.4', 'a b', '10.0.0.1 or 1=1', 'web.shop', '10.0.0.256', '10.0.0.1\n']) {
     await refused(t, { diagnostic: 'packet-capture', target: { namespace, pod }, params: { filter: { host } } }, 422, 'EPH_PARAMS_INVALID')
   }
-  for (const params of [{ durationSeconds: 0 }, { durationSeconds: 1e9 }, { maxBytes: -1 }, { snapLength: 1 }, { filter: { port: 65536 } }]) {
+  const beyondBounds = [{ durationSeconds: 0 }, { durationSeconds: 1e9 }, { maxBytes: -1 }, { snapLength: 1 }, { filter: { port: 65536 } }]
+  for (const params of beyondBounds) {
     await refused(t, { diagnostic: 'packet-capture', target: { namespace, pod }, params }, 422, 'EPH_PARAMS_INVALID')
   }
 })
