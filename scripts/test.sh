@@ -35,7 +35,7 @@ check () {
 
 go_tests () {
   local module=$1 log; log=$(mktemp)
-  (cd "$module" && go vet ./... && go test -count=1 -v ./...) >"$log" 2>&1 </dev/null || { broken=1; cat "$log" >&2; [ "$(grep -cE '^\s*--- FAIL' "$log")" -gt 0 ] || count 0 1; }
+  (cd "$module" && test -z "$(gofmt -l . | tee /dev/stderr)" && go vet ./... && go test -count=1 -v ./...) >"$log" 2>&1 </dev/null || { broken=1; cat "$log" >&2; [ "$(grep -cE '^\s*--- FAIL' "$log")" -gt 0 ] || count 0 1; }
   count "$(grep -cE '^\s*--- PASS' "$log")" "$(grep -cE '^\s*--- FAIL' "$log")"
   say "$(printf '%-58s%4d passed' "go test $module" "$(grep -cE '^\s*--- PASS' "$log")")"
   rm -f "$log"
