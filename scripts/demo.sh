@@ -15,6 +15,7 @@ Brings up a real single-node Kubernetes on this machine (root on Linux), starts 
   --context NAME --namespace NS --pod POD
                         use this cluster, namespace and pod of yours instead of the lab; nothing else is touched
   --image REFERENCE     with --context: the toolbox image as repository@sha256:…, from a registry your cluster pulls from
+                        (default: the one built from this checkout, which your cluster must be able to find)
   -h, --help            this text
 
 EPHEMERA_TOKEN sets the token of the API instead of a made-up one.
@@ -31,7 +32,7 @@ done
 if [ -z "${own_cluster:-}" ] && { [ "$(uname -s)" != Linux ] || [ "$(id -u)" != 0 ]; }; then
   say 'error: The lab needs root on Linux, and no other cluster was named.'
   say 'Either run this as root on a Linux machine, or name a pod of a cluster of yours:'
-  say '  npm run demo -- --context NAME --namespace NS --pod POD --image REFERENCE'
+  say '  npm run demo -- --context NAME --namespace NS --pod POD [--image REFERENCE]'
   exit 1
 fi
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { clusterOfLab, clusterOfUser, type DemoCluster } from './demo/cluster.ts'
+import { builtToolbox, clusterOfLab, clusterOfUser, type DemoCluster } from './demo/cluster.ts'
 import { launchDemo } from './demo/launch.ts'
 import { startServer } from './demo/server.ts'
 import { keepRequesting } from './demo/traffic.ts'
@@ -25,8 +25,8 @@ function chooseCluster (): DemoCluster {
     if (namespace ?? pod ?? image) throw new Error('--namespace, --pod and --image go with --context')
     return clusterOfLab()
   }
-  if (!namespace || !pod || !image) throw new Error('--context takes --namespace, --pod and --image as well: nothing is touched that was not named')
-  return clusterOfUser({ context, namespace, pod, image })
+  if (!namespace || !pod) throw new Error('--context takes --namespace and --pod as well: nothing is touched that was not named')
+  return clusterOfUser({ context, namespace, pod, image: image ?? builtToolbox() })
 }
 
 async function main (): Promise<void> {

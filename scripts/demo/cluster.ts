@@ -32,6 +32,17 @@ export function clusterOfLab (): DemoCluster {
   }
 }
 
+/** The toolbox image of this checkout, built where it is missing. */
+export function builtToolbox (): string {
+  try {
+    const image = ask('image', 'toolbox')
+    console.log(`The toolbox image is ${image}; the cluster must be able to pull it (--image names another)`)
+    return image
+  } catch (error) {
+    throw new Error('The toolbox image cannot be built here (see above): name one that the cluster can pull with --image repository@sha256:…', { cause: error })
+  }
+}
+
 /** A cluster of the user's, by the kubeconfig that kubectl would use. */
 export function clusterOfUser (named: { context: string, namespace: string, pod: string, image: string }): DemoCluster {
   const { context, namespace, pod, image } = named
