@@ -37,11 +37,13 @@ export const jobEventRoute: FastifyPluginAsyncTypebox<RoutesOptions> = async (ap
     const { id } = request.params
     const afterSeq = lastEventId(request.headers['last-event-id'])
     const { state } = await useCases.job(caller, id)
-    const events = useCases.events(caller, id, { afterSeq, signal: untilGone(request, closing) })[Symbol.asyncIterator]()
+    const found = await useCases.events(caller, id, { afterSeq, signal: untilGone(request, closing) })
+    const events = found[Symbol.asyncIterator]()
     const first = events.next()
+    first.catch(() => {}) // met by whoever reads the stream
     // All events of a final job exist: whether one follows is known at once, and EventSource stops asking after a 204.
     if (isFinal(state) && (await first).done) return reply.code(204).send()
-    const stream = Readable.from(serverSentEvents(first, events, request.log), { objectMode: false, highWaterMark: 64 * 1024 })
+    const stream = Readable.from(serverSentEvents(first, events, request), { objectMode: false, highWaterMark: 64 * 1024 })
     return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
       .serializer(String).send(stream)
   })

@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { asProblem } from '#core/errors.ts'
 import type { JobEvent } from '#core/ports/storage.ts'
 import { problemDetails } from '#core/problem-details.ts'
@@ -24,7 +24,7 @@ async function orSilence<T> (next: Promise<T>): Promise<T | null> {
  * The first event is on its way already. Leaving the generator (the caller has gone) closes the events.
  */
 export async function * serverSentEvents (
-  first: Promise<IteratorResult<JobEvent>>, events: AsyncIterator<JobEvent>, log: FastifyBaseLogger
+  first: Promise<IteratorResult<JobEvent>>, events: AsyncIterator<JobEvent>, { log, id }: Pick<FastifyRequest, 'log' | 'id'>
 ): AsyncGenerator<string> {
   try {
     // Sent at once: some proxies hold the headers back until a byte follows.
@@ -46,7 +46,7 @@ export async function * serverSentEvents (
     if (error instanceof Error && error.name === 'AbortError') return
     const problem = asProblem(error)
     log.warn({ err: problem.cause ?? problem, code: problem.code }, 'event stream ended early')
-    yield `event: problem\ndata: ${JSON.stringify(problemDetails(problem, ''))}\n\n`
+    yield `event: problem\ndata: ${JSON.stringify(problemDetails(problem, id))}\n\n`
   } finally {
     // Not awaited: a generator that waits for its next event answers return() only after that event.
     events.return?.().catch((error: unknown) => log.debug({ err: error }, 'events did not close'))

@@ -41,13 +41,13 @@ export function createJobReads (context: Context): JobReads {
       }
     },
 
-    async * events (caller, id, { afterSeq, signal }) {
+    async events (caller, id, { afterSeq, signal }) {
       const rights = await audited(context, { action: 'watch', caller, namespace: null, object: `job ${id}` }, async attempted => {
         const { namespace } = await demandSeen(context, caller, await jobs.find(id), attempted)
         await authority.demand(caller, right('watch', 'jobs', namespace))
         return [right('get', 'jobs', namespace), right('watch', 'jobs', namespace)]
       })
-      yield * whileAllowed(context, caller, rights, ending => followEvents(context, id, afterSeq, AbortSignal.any([signal, ending])))
+      return whileAllowed(context, caller, rights, ending => followEvents(context, id, afterSeq, AbortSignal.any([signal, ending])))
     }
   }
 }

@@ -28,7 +28,7 @@ export interface UseCases {
   jobs (caller: Principal, filter: Asked<JobFilter>, page: PageRequest): Promise<Page<JobSummary>>
   jobPods (caller: Principal, id: string, page: PageRequest): Promise<Page<JobPod & { id: string }>>
   /** Events after `afterSeq`, then those that come, until `end`; rights are asked again every 5 s, past the cache. */
-  events (caller: Principal, id: string, options: { afterSeq: number, signal: AbortSignal }): AsyncIterable<JobEvent>
+  events (caller: Principal, id: string, options: { afterSeq: number, signal: AbortSignal }): Promise<AsyncIterable<JobEvent>>
   cancel (caller: Principal, id: string): Promise<Job>
   finish (caller: Principal, id: string): Promise<Job>
   sessions (caller: Principal, filter: Asked<SessionFilter>, page: PageRequest): Promise<Page<Session>>

@@ -33,7 +33,7 @@ t.test('what the caller may not see does not exist, and that it was tried is rec
     () => useCases.content(bob, ids.artifact, { start: 0, end: null, follow: false, signal: never }),
     () => useCases.session(bob, ids.session),
     () => useCases.closeSession(bob, ids.session),
-    async () => { for await (const event of useCases.events(bob, ids.job, { afterSeq: 0, signal: never })) t.fail(`an event: ${event.type}`) }
+    () => useCases.events(bob, ids.job, { afterSeq: 0, signal: never })
   ]
   const answers = async (list: (() => Promise<unknown>)[]) => {
     const found: string[] = []
@@ -111,7 +111,7 @@ t.test('events come in order until the end, resume after any, and carry the text
   const { id } = await run()
   const read = async (afterSeq: number) => {
     const events = []
-    for await (const event of useCases.events(caller, id, { afterSeq, signal: never })) events.push(event)
+    for await (const event of await useCases.events(caller, id, { afterSeq, signal: never })) events.push(event)
     return events
   }
   const all = await read(0)
@@ -125,7 +125,7 @@ t.test('events come in order until the end, resume after any, and carry the text
 t.test('the right to watch is asked for at the start of a stream', async t => {
   const { useCases, cluster, job } = await measured(t)
   cluster.denied.add('watch jobs shop')
-  await t.rejects(useCases.events(bob, job.id, { afterSeq: 0, signal: never })[Symbol.asyncIterator]().next(), { code: 'EPH_FORBIDDEN' })
+  await t.rejects(useCases.events(bob, job.id, { afterSeq: 0, signal: never }), { code: 'EPH_FORBIDDEN' })
 })
 
 t.test('wait answers the final job at once, one that is not after the time, and what is news', async t => {

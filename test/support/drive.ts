@@ -92,7 +92,7 @@ export function drive (t: Test, { diagnostics = [lookup(), capture()], policy = 
 
   /** Fulfilled by the first event that fits. */
   async function event (id: string, fits: (event: { type: string, data: Record<string, unknown> }) => boolean): Promise<void> {
-    for await (const event of useCases.events(caller, id, { afterSeq: 0, signal: AbortSignal.timeout(5000) })) if (fits(event)) return
+    for await (const event of await useCases.events(caller, id, { afterSeq: 0, signal: AbortSignal.timeout(5000) })) if (fits(event)) return
     throw new Error('The event did not come')
   }
 

@@ -14,6 +14,8 @@ export async function * bytesOf (...parts: string[]): AsyncGenerator<Buffer> {
   for (const part of parts) yield Buffer.from(part, 'latin1')
 }
 
+async function * eventsOf (...list: JobEvent[]): AsyncGenerator<JobEvent> { yield * list }
+
 export const artifactBytes = '0123456789'
 
 /** Everything is there and allowed, once; a test says what differs. */
@@ -25,7 +27,7 @@ export function fakeUseCases (overrides: Partial<UseCases> = {}): UseCases {
     job: known(job),
     jobs: async () => page(job),
     jobPods: async () => page(jobPod),
-    async * events (_caller, _id, { afterSeq }): AsyncGenerator<JobEvent> { yield * events.filter(({ seq }) => seq > afterSeq) },
+    events: async (_caller, _id, { afterSeq }) => eventsOf(...events.filter(({ seq }) => seq > afterSeq)),
     cancel: known(job),
     finish: known(job),
     sessions: async () => page(session),
