@@ -12,11 +12,12 @@ import { handleFailures } from '#http/handle-failures.ts'
 import { healthRoutes, type HealthChecks } from '#http/health.ts'
 import { callerOf, identifyCallers } from '#http/identify.ts'
 import { rememberMethods } from '#http/method-not-allowed.ts'
-import { clientProblem, frameworkProblem } from '#http/problem-reply.ts'
+import { clientProblem } from '#http/problem-reply.ts'
 import { problemRoutes } from '#http/problems.ts'
 import { createRateLimit } from '#http/rate-limit.ts'
 import { requestValidator } from '#http/request-validator.ts'
 import { restRoutes } from '#http/rest.ts'
+import { createUnroutableAnswer } from '#http/unroutable.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
 import { docs } from '#openapi/docs.ts'
 import { openapi } from '#openapi/plugin.ts'
@@ -39,17 +40,19 @@ export interface AppOptions {
 /** The transports, complete and not yet listening. Closing it ends streams and long polls first. */
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   const { catalogue, authenticate, audit, checks, log, metrics = new Registry(), requestsPerMinute = 6000 } = options
+  const refusals = createRefusals(audit)
   const app = Fastify({
     loggerInstance: log,
     bodyLimit: 1 << 20,
     requestTimeout: 30_000,
+    // Only WebSockets: whoever offers HTTP/2 by the way, as Java does, would lose the body of his request.
+    http: { shouldUpgradeCallback: ({ headers, url = '' }) => headers.upgrade?.toLowerCase() === 'websocket' && url.split('?')[0] === '/graphql' },
     genReqId: () => uuidv7(),
-    frameworkErrors: frameworkProblem,
+    frameworkErrors: createUnroutableAnswer({ authenticate, refusals }),
     clientErrorHandler: clientProblem,
     // One way to write each address: no second one that a proxy's rules would not know.
     routerOptions: { ignoreTrailingSlash: false, ignoreDuplicateSlashes: false }
   })
-  const refusals = createRefusals(audit)
   const useCases = refusals.watch(options.useCases)
   const closing = new AbortController()
 
@@ -71,9 +74,14 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   await app.register(problemRoutes)
   await app.register(docs)
   await app.register(async scope => {
-    identifyCallers(scope, { authenticate, rateLimit: createRateLimit(requestsPerMinute) })
-    scope.register(restRoutes, { prefix: '/v1', useCases, requestsPerMinute, closing: closing.signal })
-    scope.register(graphql, { useCases, catalogue, authenticate, callerOf, refusals, requestsPerMinute, closing: closing.signal })
+    const answerOtherMethods = rememberMethods(scope)
+    const rateLimit = createRateLimit(requestsPerMinute)
+    identifyCallers(scope, { authenticate, rateLimit })
+    await scope.register(restRoutes, { prefix: '/v1', useCases, requestsPerMinute, closing: closing.signal })
+    await scope.register(graphql, {
+      useCases, catalogue, authenticate, callerOf, rateLimit, refusals, requestsPerMinute, closing: closing.signal
+    })
+    answerOtherMethods()
   })
   answerOtherMethods()
   await app.ready()

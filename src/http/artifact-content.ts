@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { notSupported } from '#core/demand-supported.ts'
@@ -13,15 +13,17 @@ import { IdPath, untilGone, type RoutesOptions } from './routes.ts'
 
 const bytes = { 'application/octet-stream': { schema: text('The bytes; the media type is that of the artifact') } }
 
+const Query = Type.Object({
+  follow: Type.Optional(Type.Boolean({ description: 'true: goes on until it is sealed' }))
+}, { additionalProperties: false })
+
 const schema = operation({
   operationId: 'readArtifactContent',
   tag: 'artifacts',
   summary: 'Download a stored stream',
   description: 'Exists from the start of its run. `Range` gives a part, `follow=true` goes on while it grows. Takes the right to payloads.',
   params: IdPath,
-  querystring: Type.Object({
-    follow: Type.Optional(Type.Boolean({ description: 'true: goes on until it is sealed' }))
-  }, { additionalProperties: false }),
+  querystring: Query,
   codes: ['EPH_NOT_FOUND', 'EPH_ARTIFACT_EXPIRED', 'EPH_RANGE', 'EPH_BUCKET_UNAVAILABLE'],
   response: {
     200: { description: 'The bytes; with Repr-Digest once it is sealed', content: bytes },
@@ -43,16 +45,25 @@ function describe (reply: FastifyReply, { id, kind, contentType, sha256 }: Artif
 }
 
 export const artifactContentRoute: FastifyPluginAsyncTypebox<RoutesOptions> = async (app, { useCases, closing }) => {
+  async function find (request: FastifyRequest, id: string): Promise<Artifact> {
+    const artifact = await useCases.artifact(callerOf(request), id)
+    if (artifact.state !== 'expired') return artifact
+    throw new Problem('EPH_ARTIFACT_EXPIRED', `Cannot send artifact ${id}: it has expired; it had ${artifact.sizeBytes} bytes, sha256 ${artifact.sha256}`)
+  }
+
+  // What these headers say, the right to jobs is enough for; no byte is read.
+  app.head('/artifacts/:id/content', { schema: { hide: true, params: IdPath, querystring: Query } }, async (request, reply) => {
+    const artifact = await find(request, request.params.id)
+    describe(reply, artifact)
+    if (!request.query.follow) reply.header('content-length', artifact.sizeBytes)
+    return reply.serializer(String).send('')
+  })
+
   app.get('/artifacts/:id/content', { schema, exposeHeadRoute: false }, async (request, reply) => {
-    const caller = callerOf(request)
     const { id } = request.params
     const { follow = false } = request.query
-    const signal = untilGone(request, closing)
     if (follow && request.headers.range !== undefined) throw notSupported(['/headers/range'])
-    const artifact = await useCases.artifact(caller, id)
-    if (artifact.state === 'expired') {
-      throw new Problem('EPH_ARTIFACT_EXPIRED', `Cannot send artifact ${id}: it has expired; it had ${artifact.sizeBytes} bytes, sha256 ${artifact.sha256}`)
-    }
+    const artifact = await find(request, id)
     const { sizeBytes, sha256 } = artifact
     if (sha256 !== null && isKnown(request, `"${sha256}"`)) return reply.code(304).header('etag', `"${sha256}"`).send()
     // If-Range names the version that a part was taken of: of any other the whole is sent.
@@ -63,7 +74,7 @@ export const artifactContentRoute: FastifyPluginAsyncTypebox<RoutesOptions> = as
       throw new Problem('EPH_RANGE', `Cannot send this range: the artifact has ${sizeBytes} bytes`)
     }
     const { start, end } = range ?? { start: 0, end: follow ? null : sizeBytes }
-    const { content } = await useCases.content(caller, id, { start, end, follow, signal })
+    const { content } = await useCases.content(callerOf(request), id, { start, end, follow, signal: untilGone(request, closing) })
     describe(reply, artifact)
     if (end !== null) reply.header('content-length', end - start)
     if (range) reply.code(206).header('content-range', `bytes ${start}-${range.end - 1}/${sizeBytes}`)

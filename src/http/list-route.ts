@@ -7,6 +7,7 @@ import type { Principal } from '#core/principal.ts'
 import { callerOf } from './identify.ts'
 import { negotiate } from './negotiate.ts'
 import { operation, text } from './operation.ts'
+import { refuseQuery } from './routes.ts'
 import { serializerFor } from './serialize-as.ts'
 
 export const limitAndCursor = {
@@ -21,6 +22,8 @@ export interface List<F extends TObject> {
   summary: string
   item: TObject
   filter: F
+  /** Filters of the contract that do nothing yet. */
+  later?: string[]
   params?: TObject
   codes?: ErrorCode[]
   read (caller: Principal, filter: Static<F>, page: PageRequest, params: Record<string, string>): Promise<Page<object>>
@@ -28,7 +31,7 @@ export interface List<F extends TObject> {
 
 /** A keyset-paged list, newest first, as JSON or as one line of JSON per item with the next page in Link. */
 export function listRoute<F extends TObject> (app: FastifyInstance, list: List<F>): void {
-  const { url, operationId, tag, summary, item, filter, params, codes = [] } = list
+  const { url, operationId, tag, summary, item, filter, later = [], params, codes = [] } = list
   const schema = operation({
     operationId,
     tag,
@@ -44,7 +47,7 @@ export function listRoute<F extends TObject> (app: FastifyInstance, list: List<F
       }
     }
   })
-  app.get(url, { schema }, async (request, reply) => {
+  app.get(url, { preValidation: refuseQuery(...later), schema }, async (request, reply) => {
     const { limit, cursor, ...filters } = request.query as PageQuery & Static<F>
     const path = request.params as Record<string, string>
     const page = await pageOf(operationId, { ...filters, ...path }, { ...(limit && { limit }), ...(cursor !== undefined && { cursor }) },

@@ -36,14 +36,9 @@ export function sendProblem (problem: Problem, request: FastifyRequest, reply: F
     .send(details)
 }
 
-export const notFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-  sendProblem(new Problem('EPH_NOT_FOUND', 'Cannot find anything at this address: see /docs'), request, reply)
-
-/** Addresses that the router refuses before any hook or handler runs. */
-export function frameworkProblem (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const longName = error.code === 'FST_ERR_MAX_PARAM_LENGTH'
-  const problem = new Problem('EPH_MALFORMED', longName ? 'Cannot read the address: a name in it is too long' : 'Cannot read the address: it is not well-formed')
-  sendProblem(problem, request, reply)
+/** For addresses of a scope that has no such route; thrown, so that it is audited like every refusal. */
+export async function notFound (): Promise<never> {
+  throw new Problem('EPH_NOT_FOUND', 'Cannot find anything at this address: see /docs')
 }
 
 /** Bytes that are not HTTP, and headers beyond the parser's limits: there is no request to answer, only a socket. */

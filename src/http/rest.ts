@@ -6,6 +6,7 @@ import { identityRoutes } from './identity.ts'
 import { jobEventRoute } from './job-events.ts'
 import { jobRoute } from './job.ts'
 import { jobRoutes } from './jobs.ts'
+import { notFound } from './problem-reply.ts'
 import type { RoutesOptions } from './routes.ts'
 import { runRoutes } from './runs.ts'
 import { sessionRoutes } from './sessions.ts'
@@ -15,6 +16,7 @@ import { targetRoutes } from './targets.ts'
 export const restRoutes: FastifyPluginAsync<RoutesOptions> = async (app, { useCases, requestsPerMinute, closing }) => {
   // Not passed on as it came: it holds the prefix of this very registration.
   const options = { useCases, requestsPerMinute, closing }
+  app.setNotFoundHandler(notFound)
   app.register(jobRoutes, options)
   app.register(jobRoute, options)
   app.register(jobEventRoute, options)

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { SessionFilterInput, toSessionFilter } from '#core/filters.ts'
+import { JobFilterInput, SessionFilterInput, toSessionFilter } from '#core/filters.ts'
 import { Session } from '#core/session.ts'
 import { callerOf } from './identify.ts'
 import { listRoute } from './list-route.ts'
@@ -16,6 +16,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (ap
     summary: 'Find our ephemeral containers: who opened and used them',
     item: Session,
     filter: SessionFilterInput,
+    later: Object.keys(JobFilterInput.properties).filter(name => !(name in SessionFilterInput.properties)),
     read: async (caller, filter, page) => useCases.sessions(caller, toSessionFilter(filter), page)
   })
 
