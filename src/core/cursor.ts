@@ -3,7 +3,7 @@ import { Problem } from './errors.ts'
 import { defaultLimit, type Page, type PageRequest } from './page.ts'
 import { uuid } from './schema.ts'
 
-const pattern = new RegExp(uuid)
+const idFormat = new RegExp(uuid)
 
 /** JSON with keys in order, so that equal filters are equal however they were written. */
 const canonical = (value: unknown): string => JSON.stringify(value, (_key, part: unknown) =>
@@ -18,12 +18,12 @@ export function encodeCursor (id: string, list: string, filters: unknown): strin
   return Buffer.from(`${id}.${bindingOf(list, filters)}`).toString('base64url')
 }
 
-/** The id that a cursor stands on; EPH_CURSOR_INVALID where it was made for another list or other filters, or never by us. */
-export function decodeCursor (cursor: string, list: string, filters: unknown): string {
+/** What a cursor stands on; EPH_CURSOR_INVALID where it was made for another list or other filters, or never by us. */
+export function decodeCursor (cursor: string, list: string, filters: unknown, { format = idFormat, pointer = '/query/cursor' } = {}): string {
   const [id = '', binding = ''] = Buffer.from(cursor, 'base64url').toString().split('.')
-  if (pattern.test(id) && binding === bindingOf(list, filters)) return id
+  if (format.test(id) && binding === bindingOf(list, filters)) return id
   throw new Problem('EPH_CURSOR_INVALID', 'Cannot go on with this cursor: it belongs to another list or other filters', {
-    errors: [{ pointer: '/query/cursor', detail: 'was made with other filters' }]
+    errors: [{ pointer, detail: 'was made with other filters' }]
   })
 }
 

@@ -65,6 +65,12 @@ export const RunFilterInput = Type.Object({
   diagnostic: many(words('Name of a diagnostic', 63), 'Names of diagnostics')
 }, { additionalProperties: false, description: 'Repeated values are alternatives, different fields must all hold' })
 
+export const TargetFilterInput = Type.Object({
+  namespace: Type.Optional(Namespace),
+  labelSelector: Type.Optional(words('Pods by label, in Kubernetes syntax', 1024)),
+  q: Type.Optional(words('Part of a name', 200))
+}, { additionalProperties: false })
+
 type Times = 'createdAfter' | 'createdBefore' | 'activeAfter' | 'activeBefore'
 
 /** Times in any offset, as the same moments in UTC. */

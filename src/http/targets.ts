@@ -1,20 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
 import { NamespaceRights } from '#core/caller-views.ts'
 import { Problem } from '#core/errors.ts'
+import { TargetFilterInput } from '#core/filters.ts'
 import { parseLabelSelector } from '#core/label-selector.ts'
 import { PageOf } from '#core/page.ts'
-import { Namespace, withoutControls } from '#core/schema.ts'
 import { showTarget, TargetPod } from '#core/target-pod.ts'
 import { callerOf } from './identify.ts'
 import { operation } from './operation.ts'
 import { NoQuery, refuseQuery, type RoutesOptions } from './routes.ts'
-
-const TargetQuery = Type.Object({
-  namespace: Type.Optional(Namespace),
-  labelSelector: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: withoutControls, description: 'Pods by label, in Kubernetes syntax' })),
-  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: withoutControls, description: 'Part of a name' }))
-}, { additionalProperties: false })
 
 export const targetRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (app, { useCases }) => {
   app.get('/namespaces', {
@@ -34,7 +27,7 @@ export const targetRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (app
       operationId: 'listTargets',
       tag: 'targets',
       summary: 'Pods of a namespace, and what could be launched in them',
-      querystring: TargetQuery,
+      querystring: TargetFilterInput,
       codes: ['EPH_NAMESPACE_REQUIRED', 'EPH_NAMESPACE_UNKNOWN'],
       response: { 200: { description: 'All that fit', content: { 'application/json': { schema: PageOf(TargetPod) } } } }
     })
