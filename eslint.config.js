@@ -25,6 +25,7 @@ const libraries = {
   bullmq: 'queue',
   ioredis: 'queue',
   mercurius: 'graphql',
+  '@fastify/websocket': 'graphql',
   '@fastify/swagger': 'openapi'
 }
 
