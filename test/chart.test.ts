@@ -148,7 +148,7 @@ t.test('pods of the chart are hardened', async t => {
     const pod = podOf(manifests, name)
     t.match(pod, {
       serviceAccountName: 'ephemera',
-      automountServiceAccountToken: true,
+      automountServiceAccountToken: false,
       enableServiceLinks: false,
       securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } }
     })
@@ -159,7 +159,9 @@ t.test('pods of the chart are hardened', async t => {
       readinessProbe: { httpGet: { path: '/readyz' } },
       resources: { requests: { cpu: String, memory: String }, limits: { memory: String } }
     })
-    t.same(pod.volumes, [{ name: 'tmp', emptyDir: { sizeLimit: '64Mi' } }])
+    t.same(pod.volumes.map(({ name }) => name), ['tmp', 'account'])
+    const [token] = pod.volumes[1]!.projected!.sources
+    t.same(token, { serviceAccountToken: { path: 'token', expirationSeconds: 3600 } }, '3607 is what the API server turns into a year')
     for (const field of ['hostNetwork', 'hostPID', 'hostIPC']) t.notOk(field in pod, field)
   }
   t.match(find(manifests, 'ServiceAccount', 'ephemera'), { automountServiceAccountToken: false })
@@ -226,8 +228,8 @@ t.test('settings of the chart are those of the service that it does not make its
 t.test('chart trusts further authorities where a ConfigMap names some', async t => {
   const pod = podOf(render({ ...leastValues, extraCa: { configMap: 'our-ca', key: 'root.pem' } }), 'ephemera')
   t.equal(valueOf(pod, 'NODE_EXTRA_CA_CERTS'), '/etc/ephemera/ca/root.pem')
-  t.match(pod.containers[0]!.volumeMounts, [{}, { name: 'extra-ca', mountPath: '/etc/ephemera/ca', readOnly: true }])
-  t.match(pod.volumes, [{}, { name: 'extra-ca', configMap: { name: 'our-ca' } }])
+  t.match(pod.containers[0]!.volumeMounts.at(-1), { name: 'extra-ca', mountPath: '/etc/ephemera/ca', readOnly: true })
+  t.match(pod.volumes.at(-1), { name: 'extra-ca', configMap: { name: 'our-ca' } })
 })
 
 t.test('chart says in words what is missing, all at once', async t => {

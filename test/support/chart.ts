@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
-import { programs } from './lab.ts'
+import { kubeconfig, programs } from './lab.ts'
 
 export const chart = fileURLToPath(new URL('../../helm/ephemera', import.meta.url))
 
@@ -12,7 +12,7 @@ interface Mount { name: string, mountPath: string, readOnly?: boolean }
 export interface PodSpec {
   terminationGracePeriodSeconds: number
   containers: { image: string, args: string[], env: EnvironmentVariable[], volumeMounts: Mount[] }[]
-  volumes: { name: string, emptyDir?: object, configMap?: { name: string } }[]
+  volumes: { name: string, configMap?: { name: string }, projected?: { sources: object[] } }[]
 }
 export interface Manifest {
   kind: string
@@ -42,4 +42,10 @@ export function render (values: object = leastValues): Manifest[] {
 export function refusal (values: object): string {
   const { status, stderr } = spawnSync(`${programs()}/helm`, templating, { input: JSON.stringify(values), encoding: 'utf8' })
   return status === 0 ? '' : stderr
+}
+
+/** A command of Helm on the lab; `values` are read where it says `--values -`. */
+export function helm (args: string[], values?: object): string {
+  const input = values === undefined ? '' : JSON.stringify(values)
+  return execFileSync(`${programs()}/helm`, ['--kubeconfig', kubeconfig(), ...args], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] })
 }

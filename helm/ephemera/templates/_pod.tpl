@@ -16,7 +16,8 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "ephemera.serviceAccount" . }}
-  automountServiceAccountToken: true
+  # Mounted below: the one that comes by itself lives a year in most clusters.
+  automountServiceAccountToken: false
   # A Service named ephemera would otherwise set EPHEMERA_PORT to tcp://….
   enableServiceLinks: false
   # What tools get, 15 s for the last writes, 5 s until no new request comes, and some room.
@@ -57,11 +58,18 @@ spec:
         {{- toYaml (get .Values $component).resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        - {name: account, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
         {{- if .Values.extraCa.configMap }}
         - {name: extra-ca, mountPath: /etc/ephemera/ca, readOnly: true}
         {{- end }}
   volumes:
     - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
+    - name: account
+      projected:
+        sources:
+          - serviceAccountToken: {path: token, expirationSeconds: 3600}
+          - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+          - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
     {{- with .Values.extraCa.configMap }}
     - {name: extra-ca, configMap: {name: {{ . }}}}
     {{- end }}
