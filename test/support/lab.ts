@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import type { Right } from '#core/principal.ts'
 
 const script = fileURLToPath(new URL('../../lab/lab.sh', import.meta.url))
 const ask = (...args: string[]) => execFileSync('bash', [script, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
@@ -18,6 +19,8 @@ export const kubeconfig = once(() => ask('kubeconfig'))
 export const programs = once(() => ask('bin'))
 /** References of the images of this checkout: toolbox, toolbox-test, sample-app. */
 export const images = once(() => JSON.parse(ask('images')) as Record<string, string>)
+/** The image of the service, built of this checkout. */
+export const serviceImage = once(() => ask('image', 'service'))
 
 /** The node's address, which pods and the host reach alike. */
 export const nodeAddress = '10.99.0.1'
@@ -28,6 +31,17 @@ export function kubectl (...args: string[]): string {
 
 export function apply (manifest: object): void {
   execFileSync(`${programs()}/kubectl`, ['--kubeconfig', kubeconfig(), 'apply', '-f', '-'], { input: JSON.stringify(manifest), stdio: ['pipe', 'ignore', 'pipe'] })
+}
+
+/** Whether a user of the lab has a right, as its API server says. */
+export function review (user: string, { group, resource, subresource, verb, namespace }: Right): boolean {
+  // What the API server adds to every ServiceAccount.
+  const [, , accounts] = user.split(':')
+  const groups = ['system:authenticated', 'system:serviceaccounts', `system:serviceaccounts:${accounts}`]
+  const resourceAttributes = { group, resource, subresource, verb, namespace }
+  const input = JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: { user, groups, resourceAttributes } })
+  const args = ['--kubeconfig', kubeconfig(), 'create', '-f', '-', '-o', 'jsonpath={.status.allowed}']
+  return execFileSync(`${programs()}/kubectl`, args, { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }) === 'true'
 }
 
 /** What the service needs to know to work on the lab. */

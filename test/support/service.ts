@@ -29,8 +29,8 @@ export interface ServiceOptions {
   main?: string
 }
 
-export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
+export async function freePort (host = '127.0.0.1'): Promise<number> {
+  const server = createServer().listen(0, host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
