@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { access, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, chown, link, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -27,6 +27,8 @@ const stopPatienceMs = 10_000
 const longestSocketFolder = 85
 /** Exit code of flock(1) when somebody else has the folder. */
 const taken = 75
+/** Whoever holds the lock: a killed server leaves files with its number, which may be another program's by now. */
+const removeStale = 'rm -f "$1" "$2" && shift 2 && exec "$@"'
 
 // For a small machine: 60 MB of memory, and no plans that cost more than the queries.
 const settings = {
@@ -67,29 +69,43 @@ function lastWords (child: ChildProcess): () => string {
   return () => words.trim()
 }
 
+/** Of two that start at the same time, both get the password of the first. */
 async function readPassword (folder: string): Promise<string> {
   const path = join(folder, 'password')
   if (!await exists(path)) {
-    await writeFile(`${path}.new`, randomBytes(24).toString('hex'), { mode: 0o600 })
-    await rename(`${path}.new`, path)
+    const fresh = `${path}.${randomBytes(8).toString('hex')}`
+    await writeFile(fresh, randomBytes(24).toString('hex'), { mode: 0o600 })
+    const { uid, gid } = await stat(folder)
+    await chown(fresh, uid, gid) // initdb reads it as whoever owns the folder
+    await link(fresh, path).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
+    await rm(fresh)
   }
   return (await readFile(path, 'utf8')).trim()
 }
 
 /** initdb into a folder of another name first: what was interrupted is never taken for whole. */
+const initialiseOnce = 'test -d "$1" || { data=$1; shift; rm -rf "$data.new" && "$@" && mv "$data.new" "$data"; }'
+
 async function initialise (bin: string, asUser: string[], folder: string): Promise<void> {
-  const fresh = join(folder, 'data.new')
-  await rm(fresh, { recursive: true, force: true })
-  const [program, ...args] = [...asUser, join(bin, 'initdb'), `--pgdata=${fresh}`, `--username=${database}`, '--auth=scram-sha-256',
+  const data = join(folder, 'data')
+  if (await exists(data)) return
+  const argv = [`--timeout=${folderPatienceMs / 1000}`, `--conflict-exit-code=${taken}`, join(folder, 'lock'), 'sh', '-c', initialiseOnce, 'sh',
+    data, ...asUser, join(bin, 'initdb'), `--pgdata=${data}.new`, `--username=${database}`, '--auth=scram-sha-256',
     `--pwfile=${join(folder, 'password')}`, '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
-  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('flock', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
   const words = lastWords(child)
   const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`Cannot make the database in "${folder}": initdb ended with ${code}\n${words()}`)
-  await rename(fresh, join(folder, 'data'))
+  if (code === 0 || code === taken) return // taken: the start is refused for the same reason, and says so
+  throw new Error(`Cannot make the database in "${folder}": initdb ended with ${code}\n${words()}`)
 }
 
-async function ready (url: URL): Promise<boolean> {
+/** In its pid file a server says who it is and whether it takes connections: who answers on the socket may be another one. */
+async function isReady (folder: string, pid: number | undefined): Promise<boolean> {
+  const lines = (await readFile(join(folder, 'data', 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')
+  return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
+}
+
+async function hasDatabase (url: URL): Promise<boolean> {
   const admin = new URL(url)
   admin.pathname = '/postgres'
   const client = new pg.Client({ connectionString: admin.href, connectionTimeoutMillis: 2000 })
@@ -113,29 +129,35 @@ export async function startEmbeddedPostgres ({ folder: path }: { folder: string 
   const asUser = await unprivileged(folder)
   const password = await readPassword(folder)
   const socketFolder = Buffer.byteLength(folder) <= longestSocketFolder ? folder : await mkdtemp(join(tmpdir(), 'ephemera-postgres-'))
+  if (socketFolder !== folder) await unprivileged(socketFolder)
+  const removeSocketFolder = () => socketFolder === folder ? undefined : rm(socketFolder, { recursive: true, force: true })
   const url = new URL(`postgres://${database}:${password}@localhost/${database}`)
   url.searchParams.set('host', socketFolder)
   const options = Object.entries({ ...settings, unix_socket_directories: socketFolder }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
   function launch (): { child: ChildProcess, words: () => string, exit: Promise<void> } {
     // flock holds for the server's whole life and, unlike its pid file, between containers too; the server ends when we do.
-    const argv = ['--no-fork', '--nonblock', `--conflict-exit-code=${taken}`, join(folder, 'lock'), ...asUser, 'setpriv', '--pdeathsig', 'INT',
+    const argv = ['--no-fork', '--nonblock', `--conflict-exit-code=${taken}`, join(folder, 'lock'), 'sh', '-c', removeStale, 'sh',
+      join(folder, 'data', 'postmaster.pid'), join(socketFolder, '.s.PGSQL.5432.lock'), ...asUser, 'setpriv', '--pdeathsig', 'INT',
       join(bin, 'postgres'), '-D', join(folder, 'data'), ...options]
     const child = spawn('flock', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
-    return { child, words: lastWords(child), exit: once(child, 'exit').then(() => {}) }
+    const exit = once(child, 'exit').then(() => {})
+    exit.catch(() => {}) // met below
+    return { child, words: lastWords(child), exit }
   }
 
-  if (!await exists(join(folder, 'data'))) await initialise(bin, asUser, folder)
+  await initialise(bin, asUser, folder)
   const begun = Date.now()
   for (let { child, words, exit } = launch(); ; ({ child, words, exit } = launch())) {
     while (child.exitCode === null && child.signalCode === null) {
-      if (await ready(url)) return running(child, exit, url)
+      if (await isReady(folder, child.pid) && await hasDatabase(url)) return running(child, exit.then(removeSocketFolder), url)
       if (Date.now() - begun > startPatienceMs) child.kill('SIGQUIT')
       await Promise.race([exit, delay(25)])
     }
-    const busy = child.exitCode === taken || /lock file .* already exists|shared memory block .* still in use/.test(words())
+    const busy = child.exitCode === taken
     if (!busy || Date.now() - begun > folderPatienceMs) {
       const why = busy ? 'another server uses the folder' : `it ended with ${child.exitCode ?? child.signalCode}`
+      await removeSocketFolder()
       throw new Error(`Cannot start the embedded Postgres in "${folder}": ${why}\n${words()}`)
     }
     await delay(250)
