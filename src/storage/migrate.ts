@@ -61,7 +61,7 @@ export async function migrate (directUrl: string, migrations: Migration[] = read
       if (before && before.checksum !== migration.checksum) throw new Error(`Cannot migrate: "${migration.name}" was edited after it was applied`)
       if (before && !before.finished_at) throw new Error(`Cannot migrate: "${migration.name}" failed before; see prisma migrate resolve`)
       if (before) continue
-      await apply(db, migration)
+      await apply(db, migration).catch((cause: unknown) => { throw new Error(`Cannot migrate: "${migration.name}" failed`, { cause }) })
       applied.push(migration.name)
     }
     await ensurePartitions(db)
