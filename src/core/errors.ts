@@ -75,7 +75,8 @@ export const errorTable = {
   EPH_ACCOUNT_FORBIDDEN: define(503, 'Ephemera\'s own account lacks a right in the cluster', 'Grant the rule that the detail names to the account Ephemera runs as', 'later'),
   EPH_CLUSTER_UNAVAILABLE: define(503, 'The Kubernetes API does not answer', 'Come back after Retry-After', 'later'),
   EPH_DATABASE_UNAVAILABLE: define(503, 'The database does not answer', 'Come back after Retry-After', 'later'),
-  EPH_BUCKET_UNAVAILABLE: define(503, 'The object storage does not answer', 'Come back after Retry-After', 'later')
+  EPH_BUCKET_UNAVAILABLE: define(503, 'The object storage does not answer', 'Come back after Retry-After', 'later'),
+  EPH_QUEUE_UNAVAILABLE: define(503, 'The queue of wake-ups does not answer', 'Come back after Retry-After', 'later')
 } as const satisfies Record<string, ErrorDefinition>
 
 export type ErrorCode = keyof typeof errorTable
