@@ -71,7 +71,7 @@ export async function openResources ({ config, catalogue, log, count }: Resource
 
   function openWake (database: PostgresDatabase): Wake {
     const { REDIS_URL: url } = environment
-    const wake = url === undefined ? createNotifyWake(database.notifications) : createRedisWake({ url })
+    const wake = url === undefined ? createNotifyWake(database.notifications) : createRedisWake({ url, log })
     opened.push(() => wake.close())
     return wake
   }
