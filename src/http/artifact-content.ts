@@ -56,7 +56,8 @@ export const artifactContentRoute: FastifyPluginAsyncTypebox<RoutesOptions> = as
     const artifact = await find(request, request.params.id)
     describe(reply, artifact)
     if (!request.query.follow) reply.header('content-length', artifact.sizeBytes)
-    return reply.serializer(String).send('')
+    // Not an empty text: that would be said to have the length 0.
+    return reply.serializer(String).send(Readable.from([]))
   })
 
   app.get('/artifacts/:id/content', { schema, exposeHeadRoute: false }, async (request, reply) => {
