@@ -1,0 +1,44 @@
+import t from 'tap'
+import { Problem } from '#core/errors.ts'
+import { build } from '../support/build-app.ts'
+
+t.test('probes answer without a token, in text', async t => {
+  const { app } = await build(t)
+  for (const url of ['/livez', '/healthz']) {
+    const response = await app.inject({ url })
+    t.match(response, { statusCode: 200, body: 'ok\n' })
+    t.match(response.headers['content-type'], /^text\/plain/)
+  }
+  t.match(await app.inject({ url: '/readyz' }), { statusCode: 200, body: 'database: ok\nbucket: ok\n' })
+})
+
+t.test('readyz says of each dependency what is the matter, and nothing more', async t => {
+  const { app } = await build(t, {}, {
+    checks: {
+      database: async () => { throw new Problem('EPH_DATABASE_UNAVAILABLE', 'Cannot reach the database at db.internal: refused') },
+      bucket: async () => {},
+      queue: async () => { throw new Error('password=hunter2') }
+    }
+  })
+  t.match(await app.inject({ url: '/readyz' }), { statusCode: 503, body: 'database: EPH_DATABASE_UNAVAILABLE\nbucket: ok\nqueue: EPH_INTERNAL\n' })
+})
+
+t.test('readyz does not wait for a dependency that never answers', async t => {
+  const { app } = await build(t, {}, { checks: { database: () => new Promise(() => {}), bucket: async () => {} } })
+  t.match(await app.inject({ url: '/readyz' }), { statusCode: 503, body: 'database: no answer within 3 s\nbucket: ok\n' })
+})
+
+t.test('metrics count requests by route and status, never by address or caller', async t => {
+  const { app, call } = await build(t)
+  await call({ url: '/v1/jobs?namespace=shop' })
+  await call({ url: '/v1/jobs/secret-name' })
+  await app.inject({ url: '/v1/jobs' })
+  await app.inject({ url: '/somewhere/else' })
+  const { body, headers } = await app.inject({ url: '/metrics' })
+  t.match(headers['content-type'], /^text\/plain; version=0\.0\.4/)
+  t.match(body, /ephemera_http_request_seconds_count\{method="GET",route="\/v1\/jobs",status="200"\} 1/)
+  t.match(body, /ephemera_http_request_seconds_count\{method="GET",route="\/v1\/jobs",status="401"\} 1/)
+  t.match(body, /ephemera_http_request_seconds_count\{method="GET",route="\/v1\/jobs\/:id",status="400"\} 1/)
+  t.match(body, /ephemera_http_request_seconds_count\{method="GET",route="none",status="404"\} 1/)
+  t.notMatch(body, /secret-name|somewhere|ada/)
+})
