@@ -77,25 +77,38 @@ TEXT
   write_corefile
 }
 
-# Other names: there is no internet in the lab, so they do not exist, and two zones answer as tests need it.
+# A block for each zone: within one block, a template answers before the plugin kubernetes is asked. There is no internet in
+# the lab, so other names do not exist, and two zones answer as tests need it.
 write_corefile () {
   cat > $state/Corefile <<TEXT
-.:$dns_port {
+(common) {
   bind $address
-  health 127.0.0.1:$dns_health_port
-  ready 127.0.0.1:$dns_ready_port
   errors
   cache 5
+}
+cluster.local:$dns_port in-addr.arpa:$dns_port ip6.arpa:$dns_port {
+  import common
+  health 127.0.0.1:$dns_health_port
+  ready 127.0.0.1:$dns_ready_port
   loadbalance
-  template ANY ANY servfail.test {
-    rcode SERVFAIL
-  }
   kubernetes cluster.local in-addr.arpa ip6.arpa {
     kubeconfig $state/coredns.kubeconfig
     pods verified
     ttl 5
   }
-  file $state/lab.test.zone lab.test
+}
+lab.test:$dns_port {
+  import common
+  file $state/lab.test.zone
+}
+servfail.test:$dns_port {
+  import common
+  template ANY ANY {
+    rcode SERVFAIL
+  }
+}
+.:$dns_port {
+  import common
   template ANY ANY {
     rcode NXDOMAIN
     authority ". 5 IN SOA ns.lab.test. nobody.lab.test. 1 60 60 60 5"
