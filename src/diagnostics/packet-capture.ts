@@ -11,6 +11,9 @@ const mebibyte = 2 ** 20
 /** Room for starting and ending within the hour that a measurement may take. */
 const marginSeconds = 60
 
+/** The kernel hands packets over in blocks: when one is full, or a second after it was begun. tcpdump ends without those of the last. */
+const drainSeconds = 1.2
+
 /** Without the devices that libpcap takes for something else than the network, as dbus-system or nflog. */
 const interfaceName = '^(?!dbus|nf|usbmon|bluetooth)[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*$'
 
@@ -27,7 +30,7 @@ function stoppedBy ({ endCause, durationMs, reachedMaxBytes }: CaptureOutput, du
   if (reachedMaxBytes) return 'bytes'
   // tcpdump ends by itself only for -c.
   if (endCause === 'exited') return 'packets'
-  return durationMs >= durationSeconds * 1000 ? 'time' : 'finish'
+  return durationMs >= (durationSeconds + drainSeconds) * 1000 ? 'time' : 'finish'
 }
 
 const isoTime = (milliseconds: number | null) => milliseconds === null ? null : new Date(milliseconds).toISOString()
@@ -57,7 +60,7 @@ export default defineDiagnostic({
       description: 'Network interface in the pod: eth0, lo for traffic between its containers, or any (in Linux cooked format)'
     }),
     filter: Filter,
-    durationSeconds: Type.Integer({ minimum: 1, maximum: 3600 - marginSeconds, default: 10, description: 'Longest time; finish ends it earlier' }),
+    durationSeconds: Type.Integer({ minimum: 1, maximum: 3600 - marginSeconds, default: 10, description: 'Longest time; finish ends it earlier, both a second late for what the kernel still holds' }),
     maxPackets: Type.Integer({ minimum: 1, maximum: 1e8, default: 1e6, description: 'Ends after so many packets' }),
     maxBytes: Type.Integer({
       minimum: 65_536, maximum: 1024 * mebibyte, default: 100 * mebibyte, description: 'Ends once the pcap is at least this long'
@@ -135,6 +138,7 @@ export default defineDiagnostic({
       contentType: 'application/vnd.tcpdump.pcap',
       stopAfterSeconds: durationSeconds,
       maxBytes,
+      drainSeconds,
       listening: /^tcpdump: listening on /m,
       check
     })

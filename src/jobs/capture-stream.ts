@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EndCause } from '#core/outcome.ts'
 import { outcomes } from '#core/outcome.ts'
-import type { ChannelRun, RunEnd } from '#core/ports/channel.ts'
+import type { RunEnd } from '#core/ports/channel.ts'
 import type { CaptureOptions } from '#core/probe.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { describeText, openWriter } from './collect-output.ts'
 import type { Measurement } from './measurement.ts'
 import { persist } from './persist.ts'
-import type { Sinks } from './run-tool.ts'
+import type { OpenedRun, Sinks } from './run-tool.ts'
 import { createSegmentWriter } from './segment-writer.ts'
 
 const stallCheckMs = 250
@@ -17,7 +17,7 @@ const listeningPatienceMs = 3000
 /** A stream on its way into an artifact: the artifact exists from the start and can be followed while it grows. */
 export function captureStream (measurement: Measurement, options: CaptureOptions) {
   const { database: { artifacts }, bucket, claim, policy, orders, budget, note, log } = measurement
-  const { kind, contentType, maxBytes, listening, check } = options
+  const { kind, contentType, maxBytes, drainSeconds, listening, check } = options
   const artifactId = uuidv7()
   const window = budget.openWindow()
   const writer = createSegmentWriter({
@@ -32,11 +32,13 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
   let stalled = false
   let stderrText = ''
 
-  function open ({ id: runId, stop }: { id: string, stop: ChannelRun['stop'] }): Sinks {
-    const created = persist(() => artifacts.create({ id: artifactId, runId, jobId: claim.jobId, kind, contentType }))
+  function open (run: OpenedRun): Sinks {
+    const { id: runId, row, stop } = run
+    const created = row.then(() => persist(() => artifacts.create({ id: artifactId, runId, jobId: claim.jobId, kind, contentType })))
     created.catch(() => {}) // met by close
-    const stderr = openWriter(measurement, runId, 'stderr')
+    const stderr = openWriter(measurement, run, 'stderr')
     const heard = Promise.withResolvers<void>()
+    const ready = Promise.race([heard.promise, delay(listeningPatienceMs, undefined, { ref: false })])
     let isListening = false
     // Who cancels waits for the tool, not for a store that takes nothing.
     orders.givenUp.addEventListener('abort', writer.abandon)
@@ -48,7 +50,10 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
     }, stallCheckMs)
 
     return {
-      ready: Promise.race([heard.promise, delay(listeningPatienceMs, undefined, { ref: false })]),
+      async readyToEnd () {
+        await ready
+        await delay(drainSeconds * 1000)
+      },
       stdout (chunk) {
         receivedBytes += chunk.length
         check.push(chunk)

@@ -3,12 +3,12 @@ import type { RunEnd } from '#core/ports/channel.ts'
 import type { Run } from '#core/run.ts'
 import type { Measurement } from './measurement.ts'
 import { createOutputWriter } from './output-writer.ts'
-import type { Sinks } from './run-tool.ts'
+import type { OpenedRun, Sinks } from './run-tool.ts'
 
 type OutputWriter = ReturnType<typeof createOutputWriter>
 
-export function openWriter ({ database, claim }: Measurement, runId: string, stream: 'stdout' | 'stderr'): OutputWriter {
-  return createOutputWriter({ runs: database.runs, run: { id: runId, jobId: claim.jobId }, stream })
+export function openWriter ({ database, claim }: Measurement, { id, row }: OpenedRun, stream: 'stdout' | 'stderr'): OutputWriter {
+  return createOutputWriter({ runs: database.runs, run: { id, jobId: claim.jobId }, stream, row })
 }
 
 /** What is told of a text stream: the runner's hash where it is known, else that of what arrived. */
@@ -23,11 +23,11 @@ export function describeText (name: 'stdout' | 'stderr', writer: OutputWriter, e
 }
 
 /** Both streams of a tool as text, kept for the report and stored as they come. */
-export function collectOutput (measurement: Measurement, runId: string): Sinks & { texts (): { stdout: string, stderr: string } } {
-  const stdout = openWriter(measurement, runId, 'stdout')
-  const stderr = openWriter(measurement, runId, 'stderr')
+export function collectOutput (measurement: Measurement, run: OpenedRun): Sinks & { texts (): { stdout: string, stderr: string } } {
+  const stdout = openWriter(measurement, run, 'stdout')
+  const stderr = openWriter(measurement, run, 'stderr')
   return {
-    ready: Promise.resolve(),
+    readyToEnd: async () => {},
     stdout: chunk => { stdout.write(chunk) },
     stderr: chunk => { stderr.write(chunk) },
     async close (end, cause) {

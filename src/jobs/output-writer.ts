@@ -8,16 +8,18 @@ interface Options {
   runs: RunStore
   run: { id: string, jobId: string }
   stream: 'stdout' | 'stderr'
+  /** Fulfilled when the row of the run stands. */
+  row: Promise<void>
 }
 
 /** Keeps a stream of text for the report and stores it as it comes: a short one with a single write at its end. */
-export function createOutputWriter ({ runs, run, stream }: Options) {
+export function createOutputWriter ({ runs, run, stream, row }: Options) {
   const kept: Buffer[] = []
   let waiting: Buffer[] = []
   let waitingBytes = 0
   let offset = 0
   let timer: NodeJS.Timeout | undefined
-  let writes: Promise<void> = Promise.resolve()
+  let writes = row
 
   function flush (): void {
     clearTimeout(timer)

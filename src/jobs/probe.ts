@@ -25,7 +25,7 @@ export function createProbe (measurement: Measurement): Probe {
       const { end, endCause } = await runTool(measurement, {
         request,
         stoppable: false,
-        sinks: ({ id }) => { output = collectOutput(measurement, id); return output }
+        sinks: run => { output = collectOutput(measurement, run); return output }
       })
       const { stdout, stderr } = output!.texts()
       return { stdout, stderr, exitCode: end.exitCode, endCause, durationMs: end.durationMs }
@@ -36,7 +36,7 @@ export function createProbe (measurement: Measurement): Probe {
       const { end, endCause } = await runTool(measurement, {
         request: {
           argv,
-          stopAfterSeconds: options.stopAfterSeconds,
+          stopAfterSeconds: options.stopAfterSeconds + options.drainSeconds,
           graceSeconds: captureGraceSeconds,
           windowBytes: stream.windowBytes,
           limits: { stdout: 0, stderr: outputLimit }

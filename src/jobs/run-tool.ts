@@ -12,20 +12,26 @@ import { failureOf, RunFailure } from './run-failure.ts'
 const deadlinePatienceMs = 10_000
 
 export interface Sinks extends RunSink {
-  /** Fulfilled when a planned end would find something: asked to end before, a capture would leave nothing. */
-  ready: Promise<void>
+  /** Fulfilled when a planned end would lose nothing: asked to end before it listens, a capture would leave nothing at all. */
+  readyToEnd (): Promise<void>
   /** Stores what is left once the tool has ended as `cause`; answers the streams and, where they are not whole, another cause. */
   close (end: RunEnd | null, cause: EndCause): Promise<{ streams: Run['streams'], cause: EndCause, because?: string }>
 }
 
 export type ToolRequest = Pick<RunRequest, 'argv'> & Partial<Omit<RunRequest, 'id' | 'argv' | 'seconds'>>
 
+export interface OpenedRun {
+  id: string
+  /** Fulfilled when its row stands: the tool may be quicker. */
+  row: Promise<void>
+  stop: ChannelRun['stop']
+}
+
 interface ToolRun {
   request: ToolRequest
   /** Meant to be stopped: asked to end, it ends as planned. */
   stoppable: boolean
-  /** Gets the way to stop the run. */
-  sinks: (run: { id: string, stop: ChannelRun['stop'] }) => Sinks
+  sinks: (run: OpenedRun) => Sinks
 }
 
 export interface EndedTool { id: string, end: RunEnd, endCause: EndCause }
@@ -49,8 +55,8 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
 
   const sent = Promise.withResolvers<ChannelRun>()
   const stop: ChannelRun['stop'] = (...order) => { sent.promise.then(run => { run.stop(...order) }, () => {}) }
-  const sinks = openSinks({ id, stop })
-  const end: ((cause: 'finished' | 'shutdown') => void) | null = stoppable ? cause => { sinks.ready.then(() => { stop(cause) }, () => {}) } : null
+  const sinks = openSinks({ id, row, stop })
+  const end = stoppable ? (cause: 'finished' | 'shutdown') => { sinks.readyToEnd().then(() => { stop(cause) }) } : null
   const forget = orders.add({ stop, end })
   const told = await follow(measurement, { ...request, id, seconds }, { sinks, sent, row, stoppable }).finally(forget)
 

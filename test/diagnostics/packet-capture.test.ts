@@ -39,7 +39,7 @@ t.test('argv holds options of ours and at its very end the filter', async t => {
 
 t.test('what ended it is told', async t => {
   const how = async (rest: Partial<RecordedCapture>) => (await capture({ durationSeconds: 10 }, { ...http, ...rest })).report.stoppedBy
-  t.equal(await how({ durationMs: 10_004 }), 'time')
+  t.equal(await how({ durationMs: 11_204 }), 'time')
   t.equal(await how({ durationMs: 4000 }), 'finish')
   t.equal(await how({ durationMs: 4000, endCause: 'exited' }), 'packets')
   t.equal(await how({ durationMs: 4000, reachedMaxBytes: true }), 'bytes')

@@ -62,6 +62,25 @@ t.test('asked to finish before it listens, it first listens: else it would leave
   t.equal((await final(id)).state, 'succeeded')
 })
 
+t.test('asked to finish, it goes on for as long as the tool may hold back what came before', async t => {
+  const { channels, launch, final, event, useCases } = drive(t, { diagnostics: [capture({ drainSeconds: 0.3, stopAfterSeconds: 600 })] })
+  const tools: FakeTool[] = []
+  channels.play = async tool => {
+    tools.push(tool)
+    tool.start()
+    await tool.say('stderr', 'listening')
+  }
+  const { id } = await launch({ diagnostic: 'capture' })
+  await event(id, ({ data }) => data.phase === 'listening')
+  t.equal(tools[0]!.request.stopAfterSeconds, 600.3)
+  const asked = performance.now()
+  await useCases.finish(caller, id)
+  t.match(await tools[0]!.stopped, { cause: 'finished' })
+  t.ok(performance.now() - asked >= 290)
+  tools[0]!.end({ endCause: 'finished' })
+  t.equal((await final(id)).state, 'succeeded')
+})
+
 t.test('a stream that is long enough is ended as planned', async t => {
   const { channels, run } = drive(t, { diagnostics: [capture({ maxBytes: 1000 })] })
   channels.play = capturing(Buffer.alloc(999), Buffer.alloc(2))

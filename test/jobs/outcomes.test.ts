@@ -178,3 +178,12 @@ t.test('rights are asked of who launched the job', async t => {
   t.same([...new Set(asked)], [caller.username])
   t.equal(asked.length, 2, 'at the launch, and again at dispatch')
 })
+
+t.test('output that is quicker than the row of its run waits for it', async t => {
+  const { database, channels, run } = drive(t)
+  database.state.startRunMs = 50
+  channels.play = answering('quick\n')
+  const { state, pod } = await run()
+  t.equal(state, 'succeeded', JSON.stringify(pod.error))
+  t.match(pod.runs[0]!.streams[0], { storedBytes: 6 })
+})

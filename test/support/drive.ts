@@ -49,6 +49,7 @@ export const captureOptions: CaptureOptions = {
   contentType: 'application/vnd.tcpdump.pcap',
   stopAfterSeconds: 600,
   maxBytes: 1 << 30,
+  drainSeconds: 0,
   listening: /listening/,
   check: { push () {}, end: () => null }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '#core/errors.ts'
 import type { AuditEvent, Database, RunDraft, SessionDraft } from '#core/ports/storage.ts'
 import type { Artifact, Run, Segment } from '#core/run.ts'
@@ -14,7 +15,7 @@ export function createFakeDatabase () {
   const artifacts = new Map<string, { artifact: Artifact, segments: Segment[] }>()
   const audit: AuditEvent[] = []
   const leases = new Map<string, string>()
-  const state = { isDown: false }
+  const state = { isDown: false, startRunMs: 0 }
 
   const runsOf = (podId: string): Run[] => [...runs.values()].filter(({ draft }) => draft.jobPodId === podId).map(({ run }) => run)
   const jobs = createFakeJobs((podId, attached) => {
@@ -69,6 +70,8 @@ export function createFakeDatabase () {
     },
     runs: {
       async start (draft) {
+        // A tool may be quicker than this.
+        await delay(state.startRunMs)
         const { namespace, name: pod, uid: podUid } = jobs.podOf(draft.jobPodId)
         const run: Run = {
           ...draft,
@@ -93,7 +96,8 @@ export function createFakeDatabase () {
         jobs.emit(run.jobId, 'run', { runId: id, phase: 'started' })
       },
       async append ({ id, jobId }, stream, offset, bytes) {
-        const { run, output } = runs.get(id)!
+        const { run, output } = runs.get(id) ?? {}
+        if (!run || !output) throw new Problem('EPH_CONFLICT', `Cannot store output of run "${id}": there is none`)
         if (run.endedAt) throw new Problem('EPH_CONFLICT', `Cannot store output of run "${id}": it has ended`)
         if (output[stream].length !== offset) throw new Error(`A hole in ${stream}: ${output[stream].length} bytes are stored, ${offset} follows`)
         output[stream] = Buffer.concat([output[stream], bytes])

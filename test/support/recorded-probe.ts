@@ -61,7 +61,7 @@ export function recordedProbe (recordings: (RecordedRun | RecordedCapture)[]) {
         stderr,
         exitCode: 0,
         endCause: 'finished',
-        durationMs: 10_000,
+        durationMs: 11_200,
         artifactId: randomUUID(),
         sizeBytes: stream.length,
         sha256: '',

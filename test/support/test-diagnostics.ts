@@ -65,6 +65,7 @@ export const testCapture = defineDiagnostic({
       contentType: 'application/octet-stream',
       stopAfterSeconds: params.durationSeconds,
       maxBytes: params.maxBytes,
+      drainSeconds: 0,
       listening: /listening/,
       check: anything
     })
