@@ -15,8 +15,7 @@ image_inputs () {
     pause) context=lab/pause dockerfile=lab/pause/Dockerfile inputs=(lab/pause) ;;
     service)
       context=. dockerfile=Dockerfile
-      inputs=(Dockerfile .dockerignore package.json package-lock.json tsconfig.json prisma prisma.config.ts src
-        openapi.yaml schema.graphql LICENSE)
+      inputs=(Dockerfile .dockerignore package.json package-lock.json prisma prisma.config.ts src LICENSE)
       ;;
     *) die "unknown image '$1'; known: ${image_names[*]} service" ;;
   esac
