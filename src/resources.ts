@@ -83,7 +83,7 @@ export async function openResources ({ config, catalogue, log, count }: Resource
     const bucket = openBucket()
     const wake = openWake(database)
     const { reader, injector, reviewer, channels } = cluster
-    const authority = createAuthority({ reviewer })
+    const authority = createAuthority({ reviewer, count })
     const policy = {
       cluster: environment.EPHEMERA_CLUSTER,
       images: config.images,
