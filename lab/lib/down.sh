@@ -18,11 +18,12 @@ remove_lab () {
   unmount_all
   restore_network
   wait_until 10 remove_cgroups || die 'cannot remove the cgroups below /ephemera-lab'
-  rm -rf --one-file-system $state $runtime
-  remove_fixed_folders
   local left
   left=$(leftovers)
+  # Its notes on what the host was like stay until nothing is left: a second try needs them.
   [ -z "$left" ] || die "left behind: $left"
+  rm -rf --one-file-system $state $runtime
+  remove_fixed_folders
 }
 
 unmount_all () {

@@ -48,10 +48,27 @@ remove_rules () {
   # On a machine where no lab was built there is nothing of kube-proxy's either.
   [ ! -x "$bin_dir/kube-proxy" ] || "$bin_dir/kube-proxy" --cleanup > /dev/null 2>&1 \
     || say 'kube-proxy could not remove all of its rules'
-  local kind family table
+  local program table
+  for program in iptables ip6tables; do
+    for table in filter nat mangle; do remove_chains "$program" "$table"; done
+  done
+  local kind family
   while read -r kind family table; do
     grep -qx "$kind $family $table" $state/tables || remove_if_empty "$family" "$table"
   done < <(nft list tables)
+}
+
+# remove_chains PROGRAM TABLE: what kube-proxy leaves (KUBE-FIREWALL, its canaries), and what it left half done when it was killed.
+remove_chains () {
+  local rules rule chain chains
+  rules=$("$1-save" -t "$2" 2> /dev/null) || return 0
+  { grep -E '^-A [A-Z]+ .*-j KUBE-' <<< "$rules" || true; } | while read -r rule; do
+    # xargs reads the quotes of iptables-save.
+    xargs "$1" -w -t "$2" -D <<< "${rule#-A }"
+  done
+  mapfile -t chains < <(sed -nE 's/^:(KUBE-\S+) .*/\1/p' <<< "$rules")
+  for chain in "${chains[@]}"; do "$1" -w -t "$2" -F "$chain"; done
+  for chain in "${chains[@]}"; do "$1" -w -t "$2" -X "$chain"; done
 }
 
 # iptables makes its tables on first use. One that came with the lab goes with it, if nobody else has put a rule there.
