@@ -23,7 +23,7 @@ const indeterminate = jobError('EPH_INDETERMINATE', 'Cannot tell how the measure
 const channelLost = jobError('EPH_CHANNEL_LOST', `Cannot finish the measurement: ${maxAttempts} workers were lost with it`)
 
 async function endPod (tx: Querier, due: DuePod, state: 'expired' | 'failed' | 'cancelled', error: JobError): Promise<void> {
-  await tx.rows('UPDATE job_pod SET state = $2, error = $3, lease_until = NULL, finished_at = now() WHERE id = $1', [due.id, state, toJsonText(error)])
+  await tx.rows('UPDATE job_pod SET state = $2, error = $3, lease_until = NULL, finished_at = clock_timestamp() WHERE id = $1', [due.id, state, toJsonText(error)])
   await settleJob(tx, due.job_id, [podEvent({ ...due, podUid: due.pod_uid, state, verdict: null, error })])
 }
 
@@ -59,16 +59,19 @@ export function createSweep (db: Postgres, changes: JobChanges): () => Promise<n
     return count
   }
 
+  async function keepUp (): Promise<void> {
+    if (Date.now() - upkeptAt < upkeepEveryMs) return
+    await ensurePartitions(db.pool)
+    await db.rows('DELETE FROM outbox WHERE relayed_at < now() - interval \'1 day\'')
+    await db.rows('DELETE FROM lease WHERE until < now() - interval \'1 day\'')
+    upkeptAt = Date.now()
+  }
+
   return async () => {
-    if (Date.now() - upkeptAt > upkeepEveryMs) {
-      await ensurePartitions(db.pool)
-      await db.rows('DELETE FROM outbox WHERE relayed_at < now() - interval \'1 day\'')
-      await db.rows('DELETE FROM lease WHERE until < now() - interval \'1 day\'')
-      upkeptAt = Date.now()
-    }
     const ended = await endEach(waited, (tx, pod) => endPod(tx, pod, 'expired', expired)) + await endEach(lost, recover)
     // A wake-up that nobody has answered for a second is the sweep's: whoever sweeps looks for work anyway.
     await db.rows('UPDATE outbox SET relayed_at = now() WHERE relayed_at IS NULL AND created_at < now() - interval \'1 second\'')
+    await keepUp() // last: its failure keeps nobody waiting
     return ended
   }
 }
