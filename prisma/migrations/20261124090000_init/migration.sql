@@ -253,15 +253,16 @@ BEGIN
   RETURN made;
 END $$;
 
--- Writes [{type, data}, …] as the next events of a job. The lock on the job is what keeps the numbers without gaps for readers.
+-- Writes [{type, data}, …] as the next events of a job. The lock on the job is what keeps the numbers without gaps for readers, and the
+-- times in the order of the numbers: now() is the begin of the transaction, which may have waited for it.
 CREATE FUNCTION append_events(job uuid, events jsonb) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   last integer;
 BEGIN
   UPDATE job j SET event_seq = j.event_seq + jsonb_array_length(events) WHERE j.id = job RETURNING j.event_seq INTO last;
   IF FOUND AND jsonb_array_length(events) > 0 THEN
-    INSERT INTO job_event (job_id, seq, type, data)
-      SELECT job, last - jsonb_array_length(events) + e.nth, e.event->>'type', e.event->'data'
+    INSERT INTO job_event (job_id, seq, type, data, at)
+      SELECT job, last - jsonb_array_length(events) + e.nth, e.event->>'type', e.event->'data', clock_timestamp()
       FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, nth);
   END IF;
   RETURN last;
@@ -359,7 +360,7 @@ BEGIN
       UNION ALL
       SELECT n.name FROM caller c CROSS JOIN LATERAL (
         SELECT q.requested_by AS name FROM job_pod q WHERE q.state = 'queued' AND q.requested_by > c.name ORDER BY q.requested_by LIMIT 1) n
-    ), candidate AS MATERIALIZED ( -- of each caller as many as it has room for, out of its first 200
+    ), candidate AS MATERIALIZED ( -- of each caller as many as it has room for, out of its first 200; some more, since some may be locked
       SELECT h.id, h.priority, h.namespace, h.node, l.n + row_number() OVER (PARTITION BY c.name ORDER BY h.priority DESC, h.id) AS turn
       FROM caller c
       CROSS JOIN LATERAL (SELECT coalesce((SELECT b.n FROM by_caller b WHERE b.key = c.name), 0) AS n) l
@@ -370,7 +371,7 @@ BEGIN
         WHERE (w.attempt > 0 OR w.expires_at > clock_timestamp())
           AND coalesce((SELECT b.n FROM by_namespace b WHERE b.key = w.namespace), 0) < max_namespace
           AND (w.node = '' OR coalesce((SELECT b.n FROM by_node b WHERE b.key = w.node), 0) < max_node)
-        ORDER BY w.priority DESC, w.id LIMIT least(want, max_caller - l.n)) h
+        ORDER BY w.priority DESC, w.id LIMIT least(want + 3, max_caller - l.n)) h
       WHERE l.n < max_caller
     ), ranked AS ( -- places in namespace and node are given in the fair order
       SELECT c.*,
@@ -385,7 +386,7 @@ BEGIN
       ORDER BY r.turn, r.priority DESC, r.id LIMIT want - cardinality(claimed) FOR UPDATE OF q SKIP LOCKED
     ), taken AS (
       UPDATE job_pod SET state = 'running', attempt = job_pod.attempt + 1, claimed_by = worker,
-             lease_until = clock_timestamp() + make_interval(secs => lease_seconds), started_at = coalesce(job_pod.started_at, now())
+             lease_until = clock_timestamp() + make_interval(secs => lease_seconds), started_at = coalesce(job_pod.started_at, clock_timestamp())
       FROM pick WHERE job_pod.id = pick.id RETURNING job_pod.id, pick.turn, job_pod.priority)
     SELECT coalesce(array_agg(t.id ORDER BY t.turn, t.priority DESC, t.id), '{}') INTO picked FROM taken t;
     EXIT WHEN cardinality(picked) = 0;
@@ -393,7 +394,7 @@ BEGIN
     EXIT WHEN cardinality(claimed) >= want;
   END LOOP;
   FOR pod IN SELECT p.* FROM job_pod p WHERE p.id = ANY (claimed) ORDER BY p.id LOOP
-    UPDATE job SET state = 'running', started_at = coalesce(job.started_at, now()) WHERE job.id = pod.job_id AND job.state <> 'running';
+    UPDATE job SET state = 'running', started_at = coalesce(job.started_at, clock_timestamp()) WHERE job.id = pod.job_id AND job.state <> 'running';
     begins := FOUND;
     PERFORM append_events(pod.job_id, CASE WHEN begins THEN '[{"type": "job", "data": {"state": "running", "verdict": null, "error": null}}]'::jsonb ELSE '[]' END
       || jsonb_build_object('type', 'pod', 'data', jsonb_build_object('id', pod.id, 'namespace', pod.namespace, 'pod', pod.pod,
@@ -412,7 +413,7 @@ DECLARE
   ending job_pod := jsonb_populate_record(NULL::job_pod, result); job uuid;
 BEGIN
   UPDATE job_pod p SET state = ending.state, verdict = ending.verdict, error = ending.error, report = ending.report, findings = ending.findings,
-         lease_until = NULL, finished_at = now()
+         lease_until = NULL, finished_at = clock_timestamp()
     WHERE p.id = end_pod.pod AND p.attempt = held_attempt AND p.claimed_by = worker AND p.state = 'running' AND (p.alone OR NOT only_alone)
     RETURNING p.job_id INTO job;
   IF FOUND AND jsonb_array_length(ending.findings) > 0 THEN
@@ -429,7 +430,7 @@ DECLARE
   ending job := jsonb_populate_record(NULL::job, decided);
 BEGIN
   UPDATE job j SET state = ending.state, verdict = ending.verdict, error = ending.error, findings = ending.findings,
-         search = j.search || coalesce(ending.search, ''), finished_at = now()
+         search = j.search || coalesce(ending.search, ''), finished_at = clock_timestamp()
     WHERE j.id = job AND j.finished_at IS NULL;
 END $$;
 
@@ -466,18 +467,27 @@ BEGIN
   RETURN true;
 END $$;
 
--- Ends what a lost worker left of an attempt: its runs keep what was stored. Answers whether a tool had started.
+-- Ends what a lost worker left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool had started.
 CREATE FUNCTION abandon_runs(pod uuid, lost_attempt integer) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-  truncated jsonb := '{"state": "truncated", "reason": "disconnected"}';
+  truncated jsonb := '{"state": "truncated", "reason": "disconnected"}'; events jsonb;
 BEGIN
-  UPDATE run r SET ended_at = now(), end_cause = 'disconnected', completeness = truncated, streams = (
-      SELECT jsonb_agg(jsonb_build_object('name', s.name, 'receivedBytes', n.stored, 'sha256', null, 'storedBytes', n.stored, 'redactions', 0) ORDER BY s.nth)
-      FROM (VALUES (1, 'stdout'), (2, 'stderr')) s (nth, name) CROSS JOIN LATERAL (
-        SELECT coalesce((SELECT sum(octet_length(o.bytes)) FROM run_output o WHERE o.job_id = r.job_id AND o.run_id = r.id AND o.stream = s.name),
-                        (SELECT sum(a.size_bytes) FROM artifact a WHERE a.run_id = r.id AND s.name = 'stdout'), 0) AS stored) n)
-    WHERE r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt AND r.ended_at IS NULL;
-  UPDATE artifact a SET state = 'sealed', sealed_at = now(), completeness = truncated
-    FROM run r WHERE r.id = a.run_id AND r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt AND a.state = 'growing';
+  WITH ended AS (
+    UPDATE run r SET ended_at = clock_timestamp(), end_cause = 'disconnected', completeness = truncated, streams = (
+        SELECT jsonb_agg(jsonb_build_object('name', s.name, 'receivedBytes', n.stored, 'sha256', null, 'storedBytes', n.stored, 'redactions', 0) ORDER BY s.nth)
+        FROM (VALUES (1, 'stdout'), (2, 'stderr')) s (nth, name) CROSS JOIN LATERAL (
+          SELECT coalesce((SELECT sum(octet_length(o.bytes)) FROM run_output o WHERE o.job_id = r.job_id AND o.run_id = r.id AND o.stream = s.name),
+                          (SELECT sum(a.size_bytes) FROM artifact a WHERE a.run_id = r.id AND s.name = 'stdout'), 0) AS stored) n)
+      WHERE r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt AND r.ended_at IS NULL RETURNING r.*
+  ), sealed AS (
+    UPDATE artifact a SET state = 'sealed', sealed_at = clock_timestamp(), completeness = truncated
+      FROM run r WHERE r.id = a.run_id AND r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt AND a.state = 'growing' RETURNING a.*)
+  SELECT jsonb_agg(jsonb_build_object('type', e.type, 'data', e.data) ORDER BY e.type, e.id) INTO events FROM (
+    SELECT s.id, 'artifact' AS type, jsonb_build_object('phase', 'sealed', 'artifactId', s.id, 'runId', s.run_id, 'kind', s.kind,
+        'contentType', s.content_type, 'sizeBytes', s.size_bytes, 'sha256', s.sha256, 'completeness', s.completeness) AS data FROM sealed s
+    UNION ALL
+    SELECT e.id, 'run', jsonb_build_object('phase', 'ended', 'runId', e.id, 'jobPodId', e.job_pod_id, 'pod', e.pod, 'exitCode', e.exit_code,
+        'signal', e.signal, 'endCause', e.end_cause, 'completeness', e.completeness) FROM ended e) e;
+  PERFORM append_events(p.job_id, events) FROM job_pod p WHERE p.id = abandon_runs.pod AND events IS NOT NULL;
   RETURN EXISTS (SELECT FROM run r WHERE r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt AND r.started_at IS NOT NULL);
 END $$;
