@@ -89,7 +89,7 @@ export function createClaims (db: Postgres, changes: JobChanges, { limits, lease
 export async function endIfCancelled (tx: Pick<Postgres, 'rows'>, jobId: string, podId: string): Promise<boolean> {
   await tx.rows('SELECT FROM job WHERE id = $1 FOR NO KEY UPDATE', [jobId])
   const rows = await tx.rows(`
-    UPDATE job_pod p SET state = 'cancelled', error = $3, finished_at = now() FROM job j
+    UPDATE job_pod p SET state = 'cancelled', error = $3, finished_at = clock_timestamp() FROM job j
     WHERE p.id = $2 AND p.state = 'queued' AND j.id = $1 AND j.cancel_asked_at IS NOT NULL RETURNING p.id`,
   [jobId, podId, toJsonText(cancelledError)])
   return rows.length === 1

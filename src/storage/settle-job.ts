@@ -14,7 +14,7 @@ export const endEvents = ({ state, verdict, error }: DecidedJob): DraftEvent[] =
 
 /**
  * Writes what follows for a job from its pods, after `events`. Locks the job: whoever ends the last pod sees all others. Locks are taken in
- * the order pod, job everywhere, and a claim skips pods that are locked, so that no two transactions wait for each other.
+ * the order pod, run, artifact, job; who locks a pod later skips it where it is locked, so that no two transactions wait for each other.
  */
 export async function settleJob (tx: Querier, jobId: string, events: DraftEvent[]): Promise<void> {
   const [job] = await tx.rows<{ state: JobState, cancelled: boolean }>(
@@ -26,7 +26,7 @@ export async function settleJob (tx: Querier, jobId: string, events: DraftEvent[
   if (isFinal(decided.state) && !isFinal(job.state)) {
     await tx.rows('SELECT end_job($1, $2)', [jobId, toJsonText(endedJob(decided))])
     all.push(...endEvents(decided))
-  } else if (decided.state !== job.state) {
+  } else if (decided.state === 'queued' && job.state === 'running') { // only a claim starts a job: a pod that ended waiting does not
     await tx.rows('UPDATE job SET state = $2 WHERE id = $1', [jobId, decided.state])
     all.push(jobEvent(decided.state, null, null))
   }
