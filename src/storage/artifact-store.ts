@@ -17,9 +17,14 @@ const event = (phase: string, extra: string) => `append_events(job_id, jsonb_bui
 export function createArtifactStore (db: Postgres, prisma: Prisma, changes: JobChanges): ArtifactStore {
   return {
     async create ({ id, runId, jobId, kind, contentType }) {
-      await db.rows(`
-        WITH made AS (INSERT INTO artifact (id, run_id, job_id, kind, content_type) VALUES ($1, $2, $3, $4, $5) RETURNING *)
-        SELECT ${event('growing', '')} FROM made`, [id, runId, jobId, kind, contentType])
+      // Repeated, it does nothing more. (FOR SHARE: the run cannot end meanwhile.)
+      const open = await db.rows(`
+        WITH open AS (
+          SELECT id, job_id FROM run WHERE id = $2 AND job_id = $3 AND ended_at IS NULL FOR SHARE
+        ), made AS (
+          INSERT INTO artifact (id, run_id, job_id, kind, content_type) SELECT $1, id, job_id, $4, $5 FROM open ON CONFLICT DO NOTHING RETURNING *)
+        SELECT (SELECT ${event('growing', '')} FROM made) FROM open`, [id, runId, jobId, kind, contentType])
+      if (open.length === 0) throw new Problem('EPH_CONFLICT', `Cannot store an artifact of run "${runId}": it has ended`)
       changes.changed(jobId)
     },
 
@@ -28,7 +33,8 @@ export function createArtifactStore (db: Postgres, prisma: Prisma, changes: JobC
         WITH grown AS (
           UPDATE artifact SET size_bytes = greatest(size_bytes, $2::bigint + $3) WHERE id = $1 AND state = 'growing' RETURNING id, job_id
         ), added AS (
-          INSERT INTO artifact_segment (artifact_id, start_byte, size_bytes, key, sha256) SELECT id, $2, $3, $4, $5 FROM grown)
+          INSERT INTO artifact_segment (artifact_id, start_byte, size_bytes, key, sha256) SELECT id, $2, $3, $4, $5 FROM grown
+          ON CONFLICT DO NOTHING)
         SELECT job_id FROM grown`, [artifactId, offset, sizeBytes, key, sha256])
       if (!artifact) throw new Problem('EPH_CONFLICT', `Cannot extend artifact "${artifactId}": it is sealed`)
       changes.changed(artifact.job_id)

@@ -17,10 +17,15 @@ const artifacts = { artifacts: { orderBy: { id: 'asc' } } } as const
 export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChanges): RunStore {
   return {
     async start ({ id, jobPodId, jobId, sessionId, attempt, diagnostic, argv }) {
-      await db.rows(`
-        INSERT INTO run (id, job_pod_id, job_id, session_id, namespace, pod, pod_uid, attempt, diagnostic, argv)
-        SELECT $1, p.id, p.job_id, $4, p.namespace, p.pod, p.pod_uid, $5, $6, $7 FROM job_pod p WHERE p.id = $2 AND p.job_id = $3`,
-      [id, jobPodId, jobId, sessionId, attempt, diagnostic, argv.map(cleanText)])
+      // The lock waits for a sweep that is just taking the pod away from a lost worker; what is started after that, nobody would end.
+      const held = await db.rows(`
+        WITH held AS (
+          SELECT id, job_id, namespace, pod, pod_uid FROM job_pod WHERE id = $2 AND job_id = $3 AND attempt = $5 AND state = 'running' FOR KEY SHARE
+        ), made AS (
+          INSERT INTO run (id, job_pod_id, job_id, session_id, namespace, pod, pod_uid, attempt, diagnostic, argv)
+          SELECT $1, id, job_id, $4, namespace, pod, pod_uid, $5, $6, $7 FROM held ON CONFLICT DO NOTHING)
+        SELECT id FROM held`, [id, jobPodId, jobId, sessionId, attempt, diagnostic, argv.map(cleanText)])
+      if (held.length === 0) throw new Problem('EPH_CONFLICT', `Cannot start run "${id}": its attempt no longer holds the pod`)
     },
 
     async started (id) {
@@ -46,7 +51,8 @@ export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChange
         SELECT job_id, append_events(job_id, jsonb_build_array(jsonb_build_object('type', 'run', 'data', jsonb_build_object(
           'phase', 'ended', 'runId', id, 'jobPodId', job_pod_id, 'pod', pod, 'exitCode', exit_code, 'signal', signal, 'endCause', end_cause,
           'completeness', completeness)))) FROM ended`,
-      [id, exitCode, signal, endCause, durationMs === null ? null : Math.round(durationMs), toJsonText(completeness), toJsonText(streams)])
+      [id, exitCode, signal && cleanText(signal), endCause, durationMs === null ? null : Math.round(durationMs),
+        toJsonText(completeness), toJsonText(streams)])
       if (run) changes.changed(run.job_id)
     },
 
@@ -64,13 +70,14 @@ export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChange
     },
 
     async output ({ id, jobId }, stream, offset, maxBytes) {
-      const rows = await db.rows<{ start: number, bytes: Buffer }>(`
-        SELECT start_byte::integer AS start, bytes FROM run_output
-        WHERE job_id = $1 AND run_id = $2 AND stream = $3 AND start_byte > $4 - ${chunkBytes} AND start_byte < $4 + $5
+      const rows = await db.rows<{ start_byte: string, bytes: Buffer }>(`
+        SELECT start_byte, bytes FROM run_output
+        WHERE job_id = $1 AND run_id = $2 AND stream = $3 AND start_byte > $4::bigint - ${chunkBytes} AND start_byte < $4::bigint + $5
         ORDER BY start_byte`, [jobId, id, stream, offset, maxBytes])
       const parts: Buffer[] = []
       let next = offset
-      for (const { start, bytes } of rows) {
+      for (const { start_byte: startByte, bytes } of rows) {
+        const start = Number(startByte)
         if (start + bytes.length <= next) continue
         if (start > next) break // what lies behind a gap is not yet the stream's
         parts.push(bytes.subarray(next - start))
