@@ -2,10 +2,12 @@ import { Problem } from '#core/errors.ts'
 import type { PageRequest } from '#core/page.ts'
 import type { RunFilter } from '#core/ports/storage.ts'
 import type { Prisma } from './generated/client.ts'
+import { cleanText } from './json-text.ts'
 import { isId } from './stored.ts'
 
 /** Repeated values are alternatives; none at all asks nothing. */
-export const oneOf = (values: string[] | null | undefined): { in: string[] } | undefined => values ? { in: values } : undefined
+export const oneOf = (values: string[] | null | undefined): { in: string[] } | undefined =>
+  values ? { in: values.map(cleanText) } : undefined
 
 /** Ids that are no UUIDs match nothing. */
 export const oneOfIds = (ids: string[] | undefined) => oneOf(ids?.filter(isId))
@@ -18,7 +20,7 @@ export function beyond ({ after }: PageRequest): { lt: string } | undefined {
 }
 
 /** LIKE's own signs stand for themselves. */
-export const literally = (word: string): string => word.replaceAll(/[\\%_]/g, '\\$&')
+export const literally = (word: string): string => cleanText(word).replaceAll(/[\\%_]/g, '\\$&')
 
 export const runWhere = (filter: RunFilter): Prisma.RunWhereInput => ({
   namespace: oneOf(filter.namespaces),

@@ -3,6 +3,7 @@ import type { JobFilter, JobStore } from '#core/ports/storage.ts'
 import type { Prisma as Where } from './generated/client.ts'
 import { beyond, literally, oneOf } from './filters.ts'
 import { toSummary } from './job-document.ts'
+import { cleanText } from './json-text.ts'
 import type { Prisma } from './prisma.ts'
 
 const maxWords = 10
@@ -27,7 +28,7 @@ function podTerm (filter: JobFilter): Where.JobPodWhereInput | undefined {
     pod: oneOf(pod),
     podUid: oneOf(podUid),
     node: oneOf(node),
-    OR: workload?.map(({ kind, name }) => ({ ownerKind: kind, ownerName: name }))
+    OR: workload?.map(({ kind, name }) => ({ ownerKind: cleanText(kind), ownerName: cleanText(name) }))
   }
 }
 
@@ -56,7 +57,7 @@ function whereOf (filter: JobFilter): Where.JobWhereInput {
     pods: pods && { some: pods },
     findingRows: filter.finding && { some: { code: oneOf(filter.finding) } },
     AND: [
-      ...(filter.service ? [{ OR: filter.service.map(name => ({ target: { path: ['service'], equals: name } })) }] : []),
+      ...(filter.service ? [{ OR: filter.service.map(name => ({ target: { path: ['service'], equals: cleanText(name) } })) }] : []),
       ...(filter.labels ?? []).map(labelTerm),
       ...words(filter.q ?? '').map(word => ({ search: { contains: literally(word) } })),
       ...timeTerms(filter)

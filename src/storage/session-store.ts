@@ -2,6 +2,7 @@ import { toPage } from '#core/page.ts'
 import type { SessionFilter, SessionStore } from '#core/ports/storage.ts'
 import type { Prisma as Where } from './generated/client.ts'
 import { beyond, oneOf } from './filters.ts'
+import { cleanText } from './json-text.ts'
 import type { Postgres } from './postgres.ts'
 import type { Prisma } from './prisma.ts'
 import { toSession, type SessionRow } from './session-row.ts'
@@ -64,10 +65,8 @@ export function createSessionStore (db: Postgres, prisma: Prisma): SessionStore 
     },
 
     async close (id, reason) {
-      await prisma.session.updateMany({
-        where: { id, state: { not: 'closed' } },
-        data: { state: 'closed', closedAt: new Date(), closedReason: reason }
-      })
+      await db.rows('UPDATE session SET state = \'closed\', closed_at = now(), closed_reason = $2 WHERE id = $1 AND state <> \'closed\'',
+        [id, cleanText(reason)])
     },
 
     async find (id) {
