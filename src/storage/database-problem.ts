@@ -1,8 +1,8 @@
 import { Problem } from '#core/errors.ts'
 
 const networkCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT'])
-/** Class 08 and what a server says that starts, stops, is full or only reads: https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const unavailable = /^(?:08...|57P0[1-5]|53[0-4]00|25006)$/
+/** Class 08 and what a server says that starts, stops, is full, only reads or takes too long: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const unavailable = /^(?:08...|57014|57P0[1-5]|53[0-4]00|25006)$/
 /** Prisma's own codes for a server that cannot be reached, is full, or closed the connection. */
 const prismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024', 'P2037'])
 /** pg gives these no code. */

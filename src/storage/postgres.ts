@@ -20,6 +20,8 @@ export interface Postgres extends Querier {
 const connectTimeoutMs = 5000
 /** A connection that answers nothing for so long is given up: it may be half open. */
 const queryTimeoutMs = 15_000
+/** Before that the server gives a statement up itself: what nobody waits for any more must not be carried out later. */
+const statementTimeoutMs = 14_000
 
 const querier = (client: pg.Pool | pg.PoolClient): Querier => ({
   // The caller states the shape of its own query's rows; nothing checks it but the tests.
@@ -35,7 +37,7 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
     keepAlive: true,
     application_name: 'ephemera',
     // The Prisma adapter ignores time zones: without UTC, times would silently be shifted.
-    ...(pooled ? {} : { options: '-c TimeZone=UTC -c idle_in_transaction_session_timeout=30s' })
+    ...(pooled ? {} : { options: `-c TimeZone=UTC -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=30s` })
   })
   // An idle connection that dies is replaced by the pool at the next query, which reports what is wrong.
   pool.on('error', () => {})
