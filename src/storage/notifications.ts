@@ -16,6 +16,7 @@ const lastRetryMs = 5000
 export function createNotifications ({ directUrl }: { directUrl: string }): Notifications {
   const listeners = new Map<string, Set<(payload: string | null) => void>>()
   const closing = new AbortController()
+  const closed = new Promise<void>(resolve => { closing.signal.addEventListener('abort', () => resolve()) })
   let client: pg.Client | null = null
 
   async function connectOnce (): Promise<void> {
@@ -35,7 +36,7 @@ export function createNotifications ({ directUrl }: { directUrl: string }): Noti
       for (const channel of listeners.keys()) await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
       client = next
       for (const set of listeners.values()) for (const heard of set) heard(null)
-      await Promise.race([lost, new Promise<void>(resolve => closing.signal.addEventListener('abort', () => resolve(), { once: true }))])
+      await Promise.race([lost, closed])
     } finally {
       client = null
       await next.end().catch(() => {}) // already lost
