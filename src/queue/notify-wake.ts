@@ -45,6 +45,8 @@ export function createNotifyWake ({ listen, notify }: Notifications): Wake {
       // Its own, so that the same callback may listen twice.
       const rung = () => callback()
       listeners.set(rung, listen(wakeChannel, rung))
+      // Answered on the same connection after its LISTEN. Where it is lost, the next one listens, and says that it does.
+      await send(checkChannel).catch(() => {})
       return async () => stop(rung)
     },
 

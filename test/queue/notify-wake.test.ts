@@ -41,6 +41,18 @@ t.test('a connection that comes back wakes whoever may have missed a ring', asyn
   t.pass('woken')
 })
 
+t.test('whoever listens is woken by a ring that comes right after', async t => {
+  const { proxy, open, openDirect } = await notifyBackend(t)
+  const [slow, ringer] = [open(t), openDirect(t)]
+  await Promise.all([slow, ringer].map(reached))
+  proxy.delay(200)
+  let rings = 0
+  await slow.listen(() => { rings++ })
+  await ringer.ring()
+  await until(() => rings > 0)
+  t.pass('woken')
+})
+
 t.test('the same callback may listen twice and stop once', async t => {
   const stopped: string[] = []
   const wake = createNotifyWake({ listen: channel => () => { stopped.push(channel) }, notify: async () => true })

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { createRedisWake } from '../../src/queue/redis-wake.ts'
-import { createFaultProxy } from '../support/fault-proxy.ts'
 import { startRedis } from '../support/redis.ts'
 import { freshName, reached, redisBackend, until } from '../support/wake-backends.ts'
 
@@ -31,11 +30,8 @@ t.test('a ring wakes one of many listeners', async t => {
 })
 
 t.test('a ring wakes again while another is just being taken', async t => {
-  const server = await startRedis(t)
-  const proxy = await createFaultProxy(t, server)
-  const ringer = createRedisWake({ url: server.url })
-  const slow = createRedisWake({ url: server.url.replace(`:${server.port}`, `:${proxy.port}`) })
-  t.teardown(async () => { await Promise.all([ringer.close(), slow.close()]) })
+  const { proxy, open, openDirect } = await redisBackend(t)
+  const [slow, ringer] = [open(t), openDirect(t)]
   let rings = 0
   const again: Promise<void>[] = []
   await slow.listen(() => {

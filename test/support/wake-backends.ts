@@ -14,6 +14,8 @@ export interface WakeBackend {
   proxy: FaultProxy
   /** As another process would open it; closed with the test. Calls with the same name meet. */
   open (t: Test, name?: string): Wake
+  /** The same past the proxy. */
+  openDirect (t: Test, name?: string): Wake
 }
 
 const through = (url: string, { port }: FaultProxy): string => {
@@ -23,37 +25,36 @@ const through = (url: string, { port }: FaultProxy): string => {
   return changed.href
 }
 
-const addressOf = (url: string) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) })
+type Open = (t: Test, url: string, name: string) => Wake
 
-export async function redisBackend (t: Test): Promise<WakeBackend> {
-  const { url } = await startRedis(t)
-  const proxy = await createFaultProxy(t, addressOf(url))
+async function backendOf (t: Test, url: string, open: Open): Promise<WakeBackend> {
+  const { hostname, port } = new URL(url)
+  const proxy = await createFaultProxy(t, { host: hostname, port: Number(port) })
   return {
     proxy,
-    open (t, name = 'test') {
-      const wake = createRedisWake({ url: through(url, proxy), prefix: name })
-      t.teardown(() => wake.close())
-      return wake
-    }
+    open: (t, name = 'test') => open(t, through(url, proxy), name),
+    openDirect: (t, name = 'test') => open(t, url, name)
   }
 }
 
-export async function notifyBackend (t: Test): Promise<WakeBackend> {
-  const url = await startPostgresServer(t, '127.0.0.1')
-  const proxy = await createFaultProxy(t, addressOf(url))
-  return {
-    proxy,
-    open (t) {
-      const notifications = createNotifications({ directUrl: through(url, proxy) })
-      const wake = createNotifyWake(notifications)
-      t.teardown(async () => {
-        await wake.close()
-        await notifications.close()
-      })
-      return wake
-    }
-  }
+const openRedis: Open = (t, url, prefix) => {
+  const wake = createRedisWake({ url, prefix })
+  t.teardown(() => wake.close())
+  return wake
 }
+
+const openNotify: Open = (t, directUrl) => {
+  const notifications = createNotifications({ directUrl })
+  const wake = createNotifyWake(notifications)
+  t.teardown(async () => {
+    await wake.close()
+    await notifications.close()
+  })
+  return wake
+}
+
+export const redisBackend = async (t: Test) => await backendOf(t, (await startRedis(t)).url, openRedis)
+export const notifyBackend = async (t: Test) => await backendOf(t, await startPostgresServer(t, '127.0.0.1'), openNotify)
 
 export const wakeBackends = { redis: redisBackend, notify: notifyBackend }
 
