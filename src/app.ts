@@ -1,5 +1,6 @@
 import helmet from '@fastify/helmet'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import { Registry } from 'prom-client'
 import { v7 as uuidv7 } from 'uuid'
 import type { Catalogue } from '#core/diagnostic.ts'
@@ -17,6 +18,7 @@ import { problemRoutes } from '#http/problems.ts'
 import { createRateLimit } from '#http/rate-limit.ts'
 import { requestValidator } from '#http/request-validator.ts'
 import { restRoutes } from '#http/rest.ts'
+import { closeSilentConnections } from '#http/silent-connections.ts'
 import { createUnroutableAnswer } from '#http/unroutable.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
 import { docs } from '#openapi/docs.ts'
@@ -37,6 +39,9 @@ export interface AppOptions {
   requestsPerMinute?: number
 }
 
+const isSubscription = ({ method, headers, url = '' }: IncomingMessage): boolean =>
+  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && url.split('?')[0] === '/graphql'
+
 /** The transports, complete and not yet listening. Closing it ends streams and long polls first. */
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   const { catalogue, authenticate, audit, checks, log, metrics = new Registry(), requestsPerMinute = 6000 } = options
@@ -46,7 +51,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: 1 << 20,
     requestTimeout: 30_000,
     // Only WebSockets: whoever offers HTTP/2 by the way, as Java does, would lose the body of his request.
-    http: { shouldUpgradeCallback: ({ headers, url = '' }) => headers.upgrade?.toLowerCase() === 'websocket' && url.split('?')[0] === '/graphql' },
+    http: { shouldUpgradeCallback: isSubscription },
     genReqId: () => uuidv7(),
     frameworkErrors: createUnroutableAnswer({ authenticate, refusals }),
     clientErrorHandler: clientProblem,
@@ -63,6 +68,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(requestValidator)
   handleFailures(app, refusals)
   countRequests(app, metrics)
+  closeSilentConnections(app)
   const answerOtherMethods = rememberMethods(app)
 
   await app.register(helmet, {
