@@ -15,8 +15,8 @@ export const maxFields = 500
 /** Reads at the root, aliases included: each is a call of its own. */
 export const maxRoots = 20
 /** Fields as they would be answered, if every page were full; fields that are calls of their own weigh as `callCost` of them. */
-export const maxCost = 50_000
-export const callCost = 100
+export const maxCost = 200_000
+export const callCost = 400
 
 const maxIntrospectionDepth = 16
 /** Fragments that name each other may go on without end, or double with every step. */

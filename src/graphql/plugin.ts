@@ -89,6 +89,8 @@ export const graphql: FastifyPluginAsyncTypebox<GraphqlOptions> = async (app, op
     exposeHeadRoute: false,
     // The token comes in connection_init, so that a page of another origin has none to send along.
     config: { identifiedLater: true },
+    // An upgrade that is refused leaves a socket which no parser reads, and which nobody else would close.
+    async onResponse ({ raw }) { if (raw.headers.upgrade !== undefined) raw.socket.destroySoon() },
     async handler (request, reply) {
       callerOf(request)
       reply.header('allow', 'POST')
