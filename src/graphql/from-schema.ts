@@ -27,8 +27,8 @@ function scalarOf (schema: TSchema) {
 /** The schema beside null, the only union there is. */
 function withoutNull (schema: TSchema): { inner: TSchema, nullable: boolean } {
   if (!Type.IsUnion(schema)) return { inner: schema, nullable: false }
-  const inner = schema.anyOf.find(option => !Type.IsNull(option))
-  if (!inner || schema.anyOf.length !== 2) throw new Error('Cannot say a schema in GraphQL: it has a union other than with null')
+  const [inner, ...others] = schema.anyOf.filter(option => !Type.IsNull(option))
+  if (!inner || others.length > 0) throw new Error('Cannot say a schema in GraphQL: it has a union other than with null')
   return { inner, nullable: true }
 }
 

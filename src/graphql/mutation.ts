@@ -21,7 +21,7 @@ export function mutationType (catalogue: Catalogue, types: Types<Context>): Grap
   const LaunchJobInput = new GraphQLInputObjectType({
     name: 'LaunchJobInput',
     fields: () => ({
-      diagnostic: { type: new GraphQLNonNull(diagnosticInput(catalogue, types)) },
+      diagnostic: { type: new GraphQLNonNull(diagnosticInput(catalogue, types)), description: 'What to measure, with its parameters' },
       ...types.inputFields(LaunchFields, 'LaunchJobInput'),
       idempotencyKey: { type: GraphQLString, description: 'Makes repeating harmless: the same key and input answer the same job' }
     })
