@@ -10,14 +10,14 @@ export const Whoami = Type.Object({
   quotas: Type.Object({
     requestsPerMinute: Type.Integer({ description: 'Requests of one caller, at each replica' })
   }, { description: 'Limits of the caller' })
-})
+}, { description: 'Who calls, and what he may do' })
 export type Whoami = Static<typeof Whoami>
 
 export const NamespaceRights = Type.Object({
   name: Type.String({ description: 'Name of the namespace' }),
   launch: Type.Boolean({ description: 'Whether the caller may launch diagnostics there' }),
   captures: Type.Boolean({ description: 'Whether the caller may launch captures there' })
-})
+}, { description: 'A namespace in which the caller may launch' })
 
 export const CapabilitiesView = Type.Object({
   cluster: Type.String({ description: 'Name of the cluster' }),
@@ -33,4 +33,4 @@ export const CapabilitiesView = Type.Object({
     missingRights: Type.Array(Type.String(), { description: 'What our own account lacks for it' })
   }), { description: 'Whether each diagnostic can work here' }),
   warnings: Type.Array(Type.String(), { description: 'What an operator should know, in words' })
-})
+}, { description: 'What works in this cluster' })

@@ -7,7 +7,6 @@ import { OrNull } from './schema.ts'
 
 const JsonSchema = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description })
 
-/** An entry of the catalogue as callers read it: enough for a form, a validator and a page of documentation. */
 export const DiagnosticView = Type.Object({
   name: Type.String({ description: 'What a launch names' }),
   version: Type.String({ description: 'Grows when what it measures or finds changes' }),
@@ -35,7 +34,7 @@ export const DiagnosticView = Type.Object({
     dataSchema: OrNull(JsonSchema('JSON Schema of its data; null: not fixed'))
   }), { description: 'What it can find' }),
   allowed: OrNull(Type.Boolean({ description: 'Whether the caller may launch it in the namespace asked for; null: none was named' }))
-})
+}, { description: 'An entry of the catalogue: enough for a form, a validator and a page of documentation' })
 export type DiagnosticView = Static<typeof DiagnosticView>
 
 /** Every diagnostic resolves its pods in the same way. */

@@ -24,7 +24,7 @@ export const Finding = Type.Object({
   diagnostic: Type.String({ description: 'Diagnostic that found it' }),
   evidence: Type.Array(Evidence, { description: 'Where it can be seen' }),
   remedy: Type.String({ description: 'What usually helps' })
-})
+}, { description: 'Something that was found' })
 export type Finding = Static<typeof Finding>
 
 /** What `judge` gives: the catalogue knows the rest. `run` in the evidence is the index of the run in `measure`'s order, from 0. */

@@ -10,13 +10,12 @@ export const jobStates = ['awaitingApproval', 'queued', 'running', 'succeeded', 
 export type JobState = typeof jobStates[number]
 export const isFinal = (state: JobState): boolean => !['awaitingApproval', 'queued', 'running'].includes(state)
 
-/** What stopped a job or one of its pods. */
 export const JobError = Type.Object({
   code: Type.String({ description: 'EPH_…' }),
   message: Type.String({ description: 'What happened, for people' }),
   retryable: Type.Enum(['no', 'later', 'now'], { description: 'Whether launching again may help' }),
   effect: Type.Enum(['none', 'unknown', 'done'], { description: 'What may have been left in the pod' })
-})
+}, { description: 'What stopped a job or one of its pods' })
 export type JobError = Static<typeof JobError>
 
 const free = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description })
@@ -37,13 +36,13 @@ export const JobRequest = Type.Object({
   maxAgeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600, description: 'A result this fresh will do' })),
   priority: Type.Optional(Type.Enum(['interactive', 'automatic'], { description: 'interactive (default) goes before automatic' })),
   notify: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { maxItems: 10, description: 'Names of receivers' }))
-}, { additionalProperties: false })
+}, { additionalProperties: false, description: 'A launch' })
 export type JobRequest = Static<typeof JobRequest>
 
 export const Owner = Type.Object({
   kind: Type.String({ description: 'Kind of the workload' }),
   name: Type.String({ description: 'Name of the workload' })
-})
+}, { description: 'The workload that a pod belongs to' })
 
 export const JobPod = Type.Object({
   namespace: Type.String({ description: 'Namespace of the pod' }),
@@ -66,18 +65,18 @@ export const JobPod = Type.Object({
     profile: Session.properties.profile,
     reused: Type.Boolean({ description: 'Whether a living session was reused' }),
     sharesProcesses: Session.properties.sharesProcesses
-  })),
+  }, { description: 'The container it was measured from' })),
   runs: Type.Array(Run, { description: 'Tools that ran, in order' })
-})
+}, { description: 'One pod of a job' })
 export type JobPod = Static<typeof JobPod>
 
 export const PodCounts = Type.Object({
   matched: Type.Integer({ description: 'Pods the target matched' }),
   selected: Type.Integer({ description: 'Pods chosen from them' }),
-  pass: Type.Integer(),
-  warn: Type.Integer(),
-  fail: Type.Integer(),
-  inconclusive: Type.Integer(),
+  pass: Type.Integer({ description: 'Pods with verdict pass' }),
+  warn: Type.Integer({ description: 'Pods with verdict warn' }),
+  fail: Type.Integer({ description: 'Pods with verdict fail' }),
+  inconclusive: Type.Integer({ description: 'Pods with verdict inconclusive' }),
   notMeasured: Type.Integer({ description: 'Selected pods without a verdict' })
 }, { description: 'How many pods have which verdict' })
 
@@ -106,13 +105,16 @@ const summary = {
   podCounts: PodCounts
 }
 
-export const JobSummary = Type.Object(summary)
+export const JobSummary = Type.Object(summary, { description: 'A job without its pods' })
 export type JobSummary = Static<typeof JobSummary>
 
 export const Job = Type.Object({
   ...summary,
-  pods: Type.Object({ nextCursor: OrNull(Type.String()), items: Type.Array(JobPod) }, { description: 'At most 20; the rest by /pods' })
-})
+  pods: Type.Object({
+    nextCursor: OrNull(Type.String({ description: 'Cursor for /pods; null: these are all' })),
+    items: Type.Array(JobPod, { description: 'The first pods' })
+  }, { description: 'At most 20; the rest by /pods' })
+}, { description: 'A job with its first pods' })
 export type Job = Static<typeof Job>
 
 interface PodEnd { state: JobState, verdict: Verdict | null }

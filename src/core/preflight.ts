@@ -3,7 +3,6 @@ import { JobError } from './job.ts'
 import { profileNames } from './profile.ts'
 import { OrNull } from './schema.ts'
 
-/** What launching would do in one pod; found out without touching it. */
 export const PreflightPod = Type.Object({
   namespace: Type.String({ description: 'Namespace of the pod' }),
   pod: Type.String({ description: 'Name of the pod' }),
@@ -16,13 +15,13 @@ export const PreflightPod = Type.Object({
   budget: Type.Object({
     used: Type.Integer({ description: 'Containers of ours in the pod, living or ended' }),
     max: Type.Integer({ description: 'How many it may ever get' })
-  }),
+  }, { description: 'Containers of ours, which can never be removed' }),
   warnings: Type.Array(Type.Object({
     code: Type.String({ description: 'Stable code, as ISOLATION_SHARED' }),
     message: Type.String({ description: 'In words' })
   }), { description: 'What does not prevent the launch but should be known' }),
   error: OrNull(JobError)
-})
+}, { description: 'What launching would do in one pod; found out without touching it' })
 export type PreflightPod = Static<typeof PreflightPod>
 
 /** A name on the operator's list of images: the current digest first, then the previous one, whose sessions are still reused. */

@@ -5,7 +5,7 @@ import { endCauses, truncationReasons } from './outcome.ts'
 export const Completeness = Type.Object({
   state: Type.Enum(['complete', 'truncated'], { description: 'complete: bytes and SHA-256 are equal on both ends and the tool ended by itself or as planned' }),
   reason: OrNull(Type.Enum(truncationReasons, { description: 'Why it is truncated' }))
-})
+}, { description: 'Whether all that there was is stored' })
 
 export const Stream = Type.Object({
   name: Type.Enum(['stdout', 'stderr'], { description: 'Which output' }),
@@ -13,7 +13,7 @@ export const Stream = Type.Object({
   sha256: OrNull(Type.String({ description: 'SHA-256 of what arrived, hexadecimal' })),
   storedBytes: Type.Integer({ description: 'Bytes that can be read back' }),
   redactions: Type.Integer({ description: 'Places that were redacted before storing' })
-})
+}, { description: 'One output of a run' })
 export type Stream = Static<typeof Stream>
 
 export const ArtifactLink = Type.Object({
@@ -22,7 +22,7 @@ export const ArtifactLink = Type.Object({
   sizeBytes: Type.Integer({ description: 'Size so far' }),
   sha256: OrNull(Type.String({ description: 'SHA-256 once it is sealed' })),
   contentType: Type.String({ description: 'Media type' })
-})
+}, { description: 'A stored stream, in short' })
 
 export const Run = Type.Object({
   id: Id,
@@ -43,7 +43,7 @@ export const Run = Type.Object({
   completeness: OrNull(Completeness),
   streams: Type.Array(Stream, { description: 'Its outputs' }),
   artifacts: Type.Array(ArtifactLink, { description: 'Stored streams it produced' })
-})
+}, { description: 'One tool that ran in a session' })
 export type Run = Static<typeof Run>
 
 export const Artifact = Type.Object({
@@ -61,7 +61,7 @@ export const Artifact = Type.Object({
   completeness: OrNull(Completeness),
   createdAt: Time,
   sealedAt: OrNull(Time)
-})
+}, { description: 'A stored stream' })
 export type Artifact = Static<typeof Artifact>
 
 /** One immutable piece of an artifact in the bucket. */

@@ -23,7 +23,7 @@ export const Session = Type.Object({
   runCount: Type.Integer({ description: 'Runs so far' }),
   closedAt: OrNull(Time),
   closedReason: OrNull(Type.String({ description: 'Why it is closed' }))
-})
+}, { description: 'One ephemeral container of ours in one pod' })
 export type Session = Static<typeof Session>
 
 /** What must be equal for a session to be reused. */

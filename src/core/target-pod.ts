@@ -4,7 +4,6 @@ import { profileNames } from './profile.ts'
 import { OrNull } from './schema.ts'
 import type { PodSummary } from './target.ts'
 
-/** A pod as callers choose it: what runs in it, and what could be launched there. */
 export const TargetPod = Type.Object({
   namespace: Type.String({ description: 'Namespace of the pod' }),
   pod: Type.String({ description: 'Name of the pod' }),
@@ -29,7 +28,7 @@ export const TargetPod = Type.Object({
   budgetLeft: Type.Integer({ description: 'How many more it may get' }),
   profiles: Type.Array(Type.Enum(profileNames, { description: 'A profile' }), { description: 'Profiles that would be admitted' }),
   refusal: OrNull(Type.String({ description: 'EPH_… that a launch would be refused with' }))
-})
+}, { description: 'A pod as callers choose it: what runs in it, and what could be launched there' })
 export type TargetPod = Static<typeof TargetPod>
 
 /** What a reader of the cluster found, as callers see it. */

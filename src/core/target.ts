@@ -78,7 +78,7 @@ export const PodSnapshot = Type.Object({
   podIPs: Type.Array(Type.String(), { description: 'Addresses of the pod' }),
   images: Type.Array(Type.String(), { description: 'Images of its containers' }),
   restarts: Type.Integer({ description: 'Restarts of its containers so far' })
-})
+}, { description: 'The pod as it was when it was measured' })
 export type PodSnapshot = Static<typeof PodSnapshot>
 
 export const snapshotOf = (pod: PodSummary): PodSnapshot =>
