@@ -9,6 +9,7 @@ import { isKnown } from './etag.ts'
 import { callerOf } from './identify.ts'
 import { operation, text } from './operation.ts'
 import { readRange } from './range.ts'
+import { readsHeaders } from './request-headers.ts'
 import { IdPath, untilGone, type RoutesOptions } from './routes.ts'
 
 const bytes = { 'application/octet-stream': { schema: text('The bytes; the media type is that of the artifact') } }
@@ -24,6 +25,7 @@ const schema = operation({
   description: 'Exists from the start of its run. `Range` gives a part, `follow=true` goes on while it grows. Takes the right to payloads.',
   params: IdPath,
   querystring: Query,
+  readsHeaders: readsHeaders('range', 'if-range', 'if-none-match'),
   codes: ['EPH_NOT_FOUND', 'EPH_ARTIFACT_EXPIRED', 'EPH_RANGE', 'EPH_BUCKET_UNAVAILABLE'],
   response: {
     200: { description: 'The bytes; with Repr-Digest once it is sealed', content: bytes },

@@ -8,6 +8,7 @@ import { Namespace } from '#core/schema.ts'
 import { isKnown, tagOf } from './etag.ts'
 import { callerOf } from './identify.ts'
 import { operation } from './operation.ts'
+import { readsHeaders } from './request-headers.ts'
 import { refuseQuery, type RoutesOptions } from './routes.ts'
 
 const InNamespace = Type.Object({
@@ -30,6 +31,7 @@ export const diagnosticRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async 
       tag: 'diagnostics',
       summary: 'The catalogue',
       querystring: InNamespace,
+      readsHeaders: readsHeaders('if-none-match'),
       response: { 200: { description: 'All diagnostics', content: { 'application/json': { schema: PageOf(DiagnosticView) } } }, 304: unchanged }
     })
   }, async (request, reply) => {
@@ -45,6 +47,7 @@ export const diagnosticRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async 
       summary: 'One diagnostic with the schemas of its parameters and report',
       params: Type.Object({ name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name of the diagnostic' }) }),
       querystring: InNamespace,
+      readsHeaders: readsHeaders('if-none-match'),
       codes: ['EPH_NOT_FOUND'],
       response: { 200: { description: 'The diagnostic', content: { 'application/json': { schema: DiagnosticView } } }, 304: unchanged }
     })

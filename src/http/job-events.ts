@@ -4,6 +4,7 @@ import { Problem } from '#core/errors.ts'
 import { isFinal } from '#core/job.ts'
 import { callerOf } from './identify.ts'
 import { operation, text } from './operation.ts'
+import { readsHeaders } from './request-headers.ts'
 import { IdPath, NoQuery, untilGone, type RoutesOptions } from './routes.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -16,6 +17,7 @@ const schema = operation({
     'A stream that can go no further says why in a last event `problem`.',
   params: IdPath,
   querystring: NoQuery,
+  readsHeaders: readsHeaders('last-event-id'),
   codes: ['EPH_NOT_FOUND'],
   response: {
     200: { description: 'Events until `end`', content: { 'text/event-stream': { schema: text('id, event and data of each event') } } },

@@ -7,6 +7,7 @@ import { jobText } from './job-text.ts'
 import { negotiate } from './negotiate.ts'
 import { operation, text } from './operation.ts'
 import { preferenceApplied, waitSeconds } from './prefer.ts'
+import { readsHeaders } from './request-headers.ts'
 import { IdPath, NoQuery, untilGone, type RoutesOptions } from './routes.ts'
 import { showJob } from './show-job.ts'
 
@@ -17,6 +18,7 @@ const schema = operation({
   description: '`Prefer: wait=SECONDS` waits for its end, or, with `If-None-Match`, for any change. For people: `Accept: text/plain` or `text/markdown`.',
   params: IdPath,
   querystring: NoQuery,
+  readsHeaders: readsHeaders('if-none-match', 'prefer'),
   codes: ['EPH_NOT_FOUND'],
   response: {
     200: {

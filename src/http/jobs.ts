@@ -10,6 +10,7 @@ import { launchCodes } from './launch-codes.ts'
 import { listRoute } from './list-route.ts'
 import { operation } from './operation.ts'
 import { preferenceApplied, waitSeconds } from './prefer.ts'
+import { readsHeaders } from './request-headers.ts'
 import { IdPath, NoQuery, refuseBody, untilGone, type RoutesOptions } from './routes.ts'
 import { serializerFor } from './serialize-as.ts'
 import { showJob } from './show-job.ts'
@@ -27,6 +28,7 @@ const launchSchema = operation({
   description: '`Prefer: wait=SECONDS` (at most 55) waits for the end. `Idempotency-Key` makes repeating harmless: the same key and body ' +
     'answer 202 with the same job and `Idempotency-Replayed: true`. `dryRun=true` answers what preflight says of each pod.',
   querystring: LaunchQuery,
+  readsHeaders: readsHeaders('idempotency-key', 'prefer'),
   body: JobRequest,
   codes: launchCodes,
   response: {

@@ -1,12 +1,19 @@
 import type { FastifySchema } from 'fastify'
-import { Type, type TSchema } from 'typebox'
+import { Type, type TObject, type TSchema } from 'typebox'
 import type { ErrorCode } from '#core/errors.ts'
 import { ProblemDetails, statusOf } from '#core/problem-details.ts'
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** Headers that the operation reads, as the document shows them. */
+    readsHeaders?: TObject
+  }
+}
 
 /** Every operation behind authentication may fail with these. */
 const common: ErrorCode[] = [
   'EPH_INVALID_REQUEST', 'EPH_UNAUTHENTICATED', 'EPH_FORBIDDEN', 'EPH_NOT_SUPPORTED', 'EPH_RATE_LIMITED', 'EPH_INTERNAL',
-  'EPH_ACCOUNT_FORBIDDEN', 'EPH_CLUSTER_UNAVAILABLE', 'EPH_DATABASE_UNAVAILABLE'
+  'EPH_ACCOUNT_FORBIDDEN', 'EPH_CLUSTER_UNAVAILABLE', 'EPH_DATABASE_UNAVAILABLE', 'EPH_SHUTDOWN'
 ]
 
 /** A failure as OpenAPI documents it and as it is never serialised: problem-reply does that, for every route alike. */
@@ -18,7 +25,7 @@ function problems (codes: ErrorCode[]): Record<number, object> {
   }]))
 }
 
-export interface Operation extends Pick<FastifySchema, 'querystring' | 'params' | 'headers' | 'body'> {
+export interface Operation extends Pick<FastifySchema, 'querystring' | 'params' | 'readsHeaders' | 'body'> {
   operationId: string
   tag: string
   summary: string

@@ -1,12 +1,15 @@
 import type { TSchema } from 'typebox'
-import { Finding } from '#core/finding.ts'
-import { Job, JobError, JobPod, JobRequest, JobSummary, PodCounts } from '#core/job.ts'
+import { CapabilitiesView, NamespaceRights, Whoami } from '#core/caller-views.ts'
+import { DiagnosticView } from '#core/diagnostic-view.ts'
+import { Evidence, Finding } from '#core/finding.ts'
+import { Job, JobError, JobPod, JobRequest, JobSummary, Owner, PodCounts } from '#core/job.ts'
 import { PreflightPod } from '#core/preflight.ts'
 import { Requester } from '#core/principal.ts'
 import { ProblemDetails } from '#core/problem-details.ts'
 import { Artifact, ArtifactLink, Completeness, Run, Stream } from '#core/run.ts'
 import { Session } from '#core/session.ts'
 import { PodSnapshot, Target } from '#core/target.ts'
+import { TargetPod } from '#core/target-pod.ts'
 
 /** Schemas that callers meet by name; all others stand where they are used. */
 const named: Record<string, TSchema> = {
@@ -16,8 +19,10 @@ const named: Record<string, TSchema> = {
   JobPod,
   JobRequest,
   JobError,
+  Owner,
   PodCounts,
   Finding,
+  Evidence,
   PreflightPod,
   Requester,
   Run,
@@ -27,22 +32,31 @@ const named: Record<string, TSchema> = {
   Completeness,
   Session,
   PodSnapshot,
-  Target
+  Target,
+  TargetPod,
+  Diagnostic: DiagnosticView,
+  Whoami,
+  NamespaceRights,
+  Capabilities: CapabilitiesView
 }
 
 const names = new Map(Object.entries(named).map(([name, schema]) => [JSON.stringify(schema), name]))
 
-/** Puts a reference in the place of every named schema in a document, and the schemas themselves under components. */
-export function nameSchemas<D extends { components?: object }> (document: D): D {
-  const replace = (value: unknown, within: string | null): unknown => {
-    if (Array.isArray(value)) return value.map(item => replace(item, null))
-    if (value === null || typeof value !== 'object') return value
-    const name = names.get(JSON.stringify(value))
-    if (name !== undefined && name !== within) return { $ref: `#/components/schemas/${name}` }
-    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, replace(part, null)]))
-  }
-  const schemas = Object.fromEntries(Object.entries(named).map(([name, schema]) =>
-    [name, replace(JSON.parse(JSON.stringify(schema)), name)]))
-  const replaced = replace(document, null) as D
-  return { ...replaced, components: { ...replaced.components, schemas } }
+/** Enums say what they are: code is generated from types, not from values. */
+const typed = (schema: Record<string, unknown>) =>
+  Array.isArray(schema.enum) && schema.enum.every(value => typeof value === 'string') ? { type: 'string', ...schema } : schema
+
+/** A part of a route's schema with a reference in the place of every named schema. */
+export function nameSchemas (part: unknown, within: string | null = null): unknown {
+  if (Array.isArray(part)) return part.map(item => nameSchemas(item))
+  if (part === null || typeof part !== 'object') return part
+  const name = names.get(JSON.stringify(part))
+  if (name !== undefined && name !== within) return { $ref: `#/components/schemas/${name}` }
+  return typed(Object.fromEntries(Object.entries(part).map(([key, inner]) => [key, nameSchemas(inner)])))
+}
+
+/** The document with the named schemas themselves. */
+export function addNamedSchemas<D extends { components?: object }> (document: D): D {
+  const schemas = Object.fromEntries(Object.entries(named).map(([name, schema]) => [name, nameSchemas(schema, name)]))
+  return { ...document, components: { ...document.components, schemas } }
 }

@@ -1,7 +1,8 @@
 import swagger from '@fastify/swagger'
+import type { FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 import packageJson from '../../package.json' with { type: 'json' }
-import { nameSchemas } from './name-schemas.ts'
+import { addNamedSchemas, nameSchemas } from './name-schemas.ts'
 
 const tags = {
   jobs: 'Launch diagnostics and read what they found',
@@ -35,7 +36,9 @@ export const openapi = fp(async app => {
         }
       }
     },
-    transform: ({ schema, url }) => ({ schema: url.startsWith('/graphql') ? { ...schema, hide: true } : schema, url }),
-    transformObject: document => 'openapiObject' in document ? nameSchemas(document.openapiObject) : document.swaggerObject
+    transform ({ schema: { readsHeaders, ...schema }, url }) {
+      return { schema: nameSchemas({ ...schema, ...(readsHeaders && { headers: readsHeaders }) }) as FastifySchema, url }
+    },
+    transformObject: document => 'openapiObject' in document ? addNamedSchemas(document.openapiObject) : document.swaggerObject
   })
 }, { name: 'openapi' })
