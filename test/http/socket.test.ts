@@ -62,6 +62,17 @@ t.test('an upgrade where nothing is to be upgraded is an ordinary request', asyn
   t.match(await exchange(port, request('GET /v1/jobs HTTP/1.1', upgrade)), /^HTTP\/1\.1 401 /)
 })
 
+t.test('an upgrade that is refused leaves no socket open', async t => {
+  const { app } = await build(t)
+  const { port } = await listen(app)
+  const upgrade = ['Host: ephemera', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==']
+  for (const [header, status] of [['Authorization: Bearer bad', 401], ['Impersonate-User: root', 422]] as const) {
+    const answer = await exchange(port, ['GET /graphql HTTP/1.1', ...upgrade, header, '', ''].join('\r\n'))
+    t.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `))
+    t.match(problemIn(answer), { status })
+  }
+})
+
 t.test('answers say what they are and let no page use them', async t => {
   const { call } = await build(t)
   const { headers } = await call({ url: '/v1/jobs' })
