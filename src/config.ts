@@ -24,7 +24,9 @@ export const Environment = Type.Object({
   EPHEMERA_AUTH: Type.Optional(Type.Enum(['kubernetes', 'local'], {
     description: 'kubernetes: callers bring Kubernetes tokens (the default inside a cluster). local: one token, which acts as the kubeconfig\'s own identity, on loopback only'
   })),
-  EPHEMERA_TOKEN: Type.Optional(Type.String({ minLength: 16, description: 'With local: the token; by default one is made and printed' })),
+  EPHEMERA_TOKEN: Type.Optional(Type.String({
+    minLength: 16, pattern: '^[\\x21-\\x2b\\x2d-\\x7e]+$', description: 'With local: the token; by default one is made and printed'
+  })),
   EPHEMERA_AUDIENCES: list('Audiences that Kubernetes tokens may be made for. Add the API server\'s own to take its tokens too', 'ephemera'),
   EPHEMERA_WORK: flag('Whether the server also measures; false where workers run beside it', true),
   EPHEMERA_CLUSTER: Type.String({ default: 'local', minLength: 1, description: 'Name of the cluster, as jobs show it' }),
