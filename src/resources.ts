@@ -65,8 +65,11 @@ export async function openResources ({ config, catalogue, log, count }: Resource
   }
 
   function openBucket (): Bucket {
-    const { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, S3_REGION: region, S3_PREFIX: prefix, EPHEMERA_DATA_DIR: folder } = environment
-    return bucket === undefined ? createFileBucket({ folder: join(folder, 'artifacts') }) : createS3Bucket({ bucket, endpoint, region, prefix })
+    const { S3_BUCKET: name, S3_ENDPOINT: endpoint, S3_REGION: region, S3_PREFIX: prefix, EPHEMERA_DATA_DIR: folder } = environment
+    if (name === undefined) return createFileBucket({ folder: join(folder, 'artifacts') })
+    const bucket = createS3Bucket({ bucket: name, endpoint, region, prefix })
+    opened.push(async () => { bucket.close() })
+    return bucket
   }
 
   function openWake (database: PostgresDatabase): Wake {

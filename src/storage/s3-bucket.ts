@@ -1,0 +1,108 @@
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
+import type { Readable } from 'node:stream'
+import type { Bucket } from '#core/ports/storage.ts'
+import { checkKey } from './object-key.ts'
+import { objectMissing, objectShort, objectTaken, partNotGiven } from './object-problems.ts'
+import { createS3Client, fetchFrom, type S3Options } from './s3-client.ts'
+import { readPart } from './s3-content.ts'
+import { isNoObject, s3Problem, statusOf } from './s3-problem.ts'
+import { createS3Store } from './s3-store.ts'
+import { within } from './within.ts'
+
+export interface S3Times {
+  /** A call is given up after this time, its repetitions included. */
+  callMs: number
+  /** A connection on which nothing moves is given up after this time. */
+  silenceMs: number
+}
+
+const defaultTimes: S3Times = { callMs: 30_000, silenceMs: 10_000 }
+
+export interface S3BucketOptions extends S3Options {
+  /** What every key begins with in the bucket. */
+  prefix?: string | undefined
+  times?: Partial<S3Times>
+}
+
+export interface S3Bucket extends Bucket {
+  /** Closes the connections. */
+  close (): void
+}
+
+/** Objects of a bucket, of any server that speaks S3. The account needs s3:GetObject, PutObject, DeleteObject and ListBucket. */
+export function createS3Bucket ({ prefix = '', times, ...options }: S3BucketOptions): S3Bucket {
+  const { callMs, silenceMs } = { ...defaultTimes, ...times }
+  const { bucket } = options
+  // Connections of their own: slow downloads must not hold evidence back.
+  const writing = createS3Client(options, silenceMs)
+  const reading = createS3Client(options, silenceMs)
+  const fetchObject = fetchFrom(reading, bucket)
+  const store = createS3Store({ client: writing, bucket, fetchObject })
+
+  function keyOf (key: string): string {
+    checkKey(key)
+    return prefix + key
+  }
+
+  async function bounded<T> (doing: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await within(callMs, work)
+    } catch (error) {
+      throw s3Problem(doing, error)
+    }
+  }
+
+  function openPart (key: string, offset: number, end: number): Promise<Readable> {
+    return bounded(`read the object "${key}"`, async signal => {
+      try {
+        const { body, range } = await fetchObject(keyOf(key), signal, `bytes=${offset}-${end - 1}`)
+        if (range?.startsWith(`bytes ${offset}-${end - 1}/`)) return body
+        body.destroy()
+        throw range === undefined ? partNotGiven(key) : objectShort(key, end)
+      } catch (error) {
+        if (isNoObject(error)) throw objectMissing(key, error)
+        if (statusOf(error) === 416) throw objectShort(key, end, error)
+        throw error
+      }
+    })
+  }
+
+  async function * read (key: string, offset: number, end: number, body: Readable): AsyncGenerator<Uint8Array> {
+    try {
+      yield * readPart({ key, offset, end, body, reopen: at => openPart(key, at, end) })
+    } catch (error) {
+      throw s3Problem(`read the object "${key}"`, error)
+    }
+  }
+
+  return {
+    put: (key, bytes) => bounded(`store the object "${key}"`, async signal => {
+      if (!await store(keyOf(key), bytes, signal)) throw objectTaken(key)
+    }),
+
+    async get (key, offset, length) {
+      checkKey(key)
+      if (length === 0) return (async function * () {})()
+      return read(key, offset, offset + length, await openPart(key, offset, offset + length))
+    },
+
+    delete: key => bounded(`delete the object "${key}"`, async abortSignal => {
+      await writing.send(new DeleteObjectCommand({ Bucket: bucket, Key: keyOf(key) }), { abortSignal })
+    }),
+
+    /** Asks for an object that is not there: unlike the answer to a HEAD, this one says in words what is wrong. */
+    check: () => bounded(`use the bucket "${bucket}"`, async signal => {
+      try {
+        const { body } = await fetchObject(`${prefix}.check`, signal)
+        body.destroy()
+      } catch (error) {
+        if (!isNoObject(error)) throw error
+      }
+    }),
+
+    close () {
+      writing.destroy()
+      reading.destroy()
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { Problem } from '#core/errors.ts'
+
+interface Failure {
+  name: string
+  message: string
+  code?: unknown
+  $metadata?: { httpStatusCode?: number }
+}
+
+const asFailure = (error: unknown): Failure => error instanceof Error ? error : { name: '', message: String(error) }
+
+/** What the server answered; undefined where it gave no answer. */
+export const statusOf = (error: unknown): number | undefined => asFailure(error).$metadata?.httpStatusCode
+
+export const isNoObject = (error: unknown): boolean => asFailure(error).name === 'NoSuchKey'
+
+const credentialsRefused = new Set([
+  'SignatureDoesNotMatch', 'InvalidAccessKeyId', 'InvalidToken', 'ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired',
+  'InvalidClientTokenId', 'UnrecognizedClientException', 'AuthorizationHeaderMalformed', 'RequestTimeTooSkewed', 'XAdminUserNotFound'
+])
+
+function stateOf (error: unknown): string {
+  const { name, message, code } = asFailure(error)
+  const status = statusOf(error)
+  if (name === 'CredentialsProviderError') return 'there are no credentials for it'
+  if (status === undefined) return `the server does not answer (${typeof code === 'string' ? code : message})`
+  if (name === 'NoSuchBucket') return 'there is no such bucket'
+  if (credentialsRefused.has(name)) return `the server refuses the credentials (${name})`
+  if (status === 401 || status === 403) return `the credentials may not do this (${name})`
+  if (status >= 300 && status < 400) return 'the bucket is in another region'
+  return `the server answers ${status} (${name})`
+}
+
+/** Whatever S3 fails with means that the store cannot be used now. */
+export function s3Problem (doing: string, error: unknown): Problem {
+  if (error instanceof Problem) return error
+  return new Problem('EPH_BUCKET_UNAVAILABLE', `Cannot ${doing}: ${stateOf(error)}`, { cause: error })
+}
