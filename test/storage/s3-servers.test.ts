@@ -1,0 +1,158 @@
+// What servers other than ours, and networks, do to uploads and downloads. Whatever is not meddled with goes to a real server.
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { createS3Bucket, type S3BucketOptions } from '#storage/s3-bucket.ts'
+import { startS3 } from '../support/s3.ts'
+
+const mebibyte = 1 << 20
+const s3 = await startS3(t)
+
+/** True: it has been answered, or will not be. */
+type Meddle = (incoming: IncomingMessage, response: ServerResponse, forward: () => Promise<IncomingMessage>) => boolean | Promise<boolean>
+
+async function open (t: Test, meddle: Meddle, options: Partial<S3BucketOptions> = {}) {
+  const server = createServer((incoming, response) => {
+    const { method, url, headers } = incoming
+    async function forward (): Promise<IncomingMessage> {
+      const outgoing = request({ port: s3.port, method, path: url, headers })
+      outgoing.on('error', () => {}) // what comes after the answer, or instead of it: met below
+      incoming.pipe(outgoing)
+      const [answer] = await once(outgoing, 'response') as [IncomingMessage]
+      return answer
+    }
+    async function serve (): Promise<void> {
+      if (await meddle(incoming, response, forward)) return
+      const answer = await forward()
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    }
+    serve().catch(error => { response.destroy(error) })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close(); server.closeAllConnections() })
+  const bucket = createS3Bucket({ ...s3, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, ...options })
+  t.teardown(() => bucket.close())
+  return bucket
+}
+
+async function read (content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const part of content) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+t.test('an upload says its SHA-256, signed and kept with the object', async t => {
+  const seen: IncomingMessage['headers'][] = []
+  const bucket = await open(t, incoming => {
+    seen.push(incoming.headers)
+    return false
+  })
+  const bytes = randomBytes(1000)
+  await bucket.put('sha/0', bytes)
+  const digest = createHash('sha256').update(bytes).digest()
+  t.match(seen, [{ 'x-amz-content-sha256': digest.toString('hex'), 'x-amz-checksum-sha256': digest.toString('base64'), 'if-none-match': '*' }])
+  t.match(seen[0]!.authorization, /SignedHeaders=[^,]*x-amz-content-sha256/)
+})
+
+t.test('an upload that arrived succeeds, though every answer is lost', async t => {
+  const lost: unknown[] = []
+  const bucket = await open(t, async (incoming, response, forward) => {
+    if (incoming.method !== 'PUT') return false
+    // A server that refuses before it has read everything may close the connection before its answer is read.
+    lost.push(await forward().then(({ statusCode }) => statusCode, () => 'reset'))
+    response.destroy()
+    return true
+  })
+  const bytes = randomBytes(mebibyte)
+  await bucket.put('lost/0', bytes)
+  t.match(lost, [200, /^(412|reset)$/, /^(412|reset)$/])
+  t.ok((await read(await bucket.get('lost/0', 0, mebibyte))).equals(bytes))
+  await t.rejects(bucket.put('lost/0', randomBytes(mebibyte)), { code: 'EPH_CONFLICT' })
+})
+
+t.test('a server that knows no conditions is asked first, and keeps what it has', async t => {
+  let refused = 0
+  const puts: unknown[] = []
+  const bucket = await open(t, (incoming, response) => {
+    if (incoming.method === 'PUT') puts.push(incoming.headers['if-none-match'])
+    if (incoming.headers['if-none-match'] === undefined) return false
+    refused++
+    incoming.resume()
+    response.writeHead(501, { 'content-type': 'application/xml' }).end('<Error><Code>NotImplemented</Code></Error>')
+    return true
+  })
+  const bytes = randomBytes(mebibyte)
+  await bucket.put('plain/0', bytes)
+  await bucket.put('plain/0', bytes)
+  await t.rejects(bucket.put('plain/0', randomBytes(mebibyte)), { code: 'EPH_CONFLICT' })
+  await bucket.put('plain/1', bytes)
+  for (const key of ['plain/0', 'plain/1']) t.ok((await read(await bucket.get(key, 0, mebibyte))).equals(bytes))
+  t.ok(refused >= 1)
+  t.same(puts.slice(refused), [undefined, undefined], 'what is there is not sent again')
+})
+
+t.test('a server that gives the whole instead of a part is no store for us', async t => {
+  const bucket = await open(t, (incoming, response) => {
+    if (incoming.method !== 'GET') return false
+    response.writeHead(200, { 'content-length': 100 }).end(Buffer.alloc(100))
+    return true
+  })
+  await t.rejects(async () => { await bucket.get('whole/0', 5, 10) }, { code: 'EPH_BUCKET_UNAVAILABLE', message: /the server gives other bytes than those asked for$/ })
+})
+
+t.test('a part that ends too early, or too late, is an error', async t => {
+  for (const [sent, problem] of [
+    [50, { code: 'EPH_INTERNAL', message: /ends before byte 105/ }],
+    [150, { code: 'EPH_BUCKET_UNAVAILABLE', message: /the server gives other bytes than those asked for$/ }]
+  ] as const) {
+    const bucket = await open(t, (incoming, response) => {
+      const [first, last] = /bytes=(\d+)-(\d+)/.exec(incoming.headers.range!)!.slice(1)
+      // Nothing comes once the first half has come: asking again is of no use.
+      response.writeHead(206, { 'content-range': `bytes ${first}-${last}/1000` }).end(Buffer.alloc(first === '5' ? sent : 0))
+      return true
+    })
+    let bytes = 0
+    await t.rejects(async () => { for await (const part of await bucket.get('short/0', 5, 100)) bytes += part.length }, problem)
+    t.ok(bytes <= 100, 'never more than asked for')
+  }
+})
+
+t.test('an upload reads nothing of its buffer once it has ended', async t => {
+  const late = 0xee
+  for (const kind of ['stalled', 'refused early', 'there already'] as const) {
+    const bytes = Buffer.alloc(8 * mebibyte, 'a')
+    const sockets: Socket[] = []
+    const server = createTcpServer(socket => {
+      socket.on('error', () => {})
+      socket.once('readable', () => {
+        const isUpload = String(socket.read(3)) === 'PUT'
+        if (isUpload) sockets.push(socket)
+        if (!isUpload) socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${bytes.length}\r\n\r\n`), bytes]))
+        else if (kind === 'refused early') socket.write('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n')
+        else if (kind === 'there already') socket.write('HTTP/1.1 412 Precondition Failed\r\ncontent-length: 0\r\n\r\n')
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => { server.close() })
+    const bucket = createS3Bucket({ ...s3, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, times: { callMs: 2000 } })
+    t.teardown(() => bucket.close())
+    const put = bucket.put('buffer/0', bytes)
+    if (kind === 'there already') await t.resolves(put)
+    else await t.rejects(put, { code: 'EPH_BUCKET_UNAVAILABLE' })
+    bytes.fill(late)
+    const [received] = await Promise.all(sockets.map(async socket => {
+      const chunks: Buffer[] = []
+      socket.on('data', chunk => { chunks.push(chunk) })
+      await once(socket, 'close')
+      return Buffer.concat(chunks)
+    }))
+    t.equal(sockets.length, 1)
+    t.ok(received?.includes('aaaa'), `${kind}: a part of the body came`)
+    t.notOk(received?.includes(late), `${kind}: and nothing from later`)
+  }
+})
