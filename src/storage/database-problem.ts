@@ -8,10 +8,20 @@ const prismaCodes = new Set(['P1001', 'P1002', 'P1008', 'P1011', 'P1017', 'P2024
 /** pg gives these no code. */
 const messages = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end|Can't reach database server/
 
+interface DatabaseError extends Error {
+  code?: unknown
+  errors?: unknown[]
+  /** Of Prisma: what Postgres said stands here, and not in the cause. */
+  meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } }
+}
+
+const isCode = (code: unknown): boolean =>
+  typeof code === 'string' && (networkCodes.has(code) || unavailable.test(code) || prismaCodes.has(code))
+
 function isUnavailable (error: unknown, depth = 0): boolean {
   if (!(error instanceof Error) || depth > 5) return false
-  const { code, cause, errors } = error as Error & { code?: unknown, errors?: unknown[] }
-  if (typeof code === 'string' && (networkCodes.has(code) || unavailable.test(code) || prismaCodes.has(code))) return true
+  const { code, cause, errors, meta }: DatabaseError = error
+  if (isCode(code) || isCode(meta?.driverAdapterError?.cause?.originalCode)) return true
   return messages.test(error.message) || isUnavailable(cause, depth + 1) || (errors ?? []).some(inner => isUnavailable(inner, depth + 1))
 }
 

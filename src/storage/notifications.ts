@@ -21,7 +21,12 @@ export function createNotifications ({ directUrl }: { directUrl: string }): Noti
 
   async function connectOnce (): Promise<void> {
     const next = new pg.Client({
-      connectionString: directUrl, connectionTimeoutMillis: 5000, query_timeout: 15_000, keepAlive: true, application_name: 'ephemera-listen'
+      connectionString: directUrl,
+      connectionTimeoutMillis: 5000,
+      query_timeout: 15_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      application_name: 'ephemera-listen'
     })
     const lost = new Promise<void>(resolve => {
       next.on('error', () => resolve())
@@ -62,11 +67,13 @@ export function createNotifications ({ directUrl }: { directUrl: string }): Noti
       return () => { set.delete(heard) }
     },
     async notify (channel, payload) {
+      const current = client
+      if (!current) return false
       try {
-        if (!client) return false
-        await client.query('SELECT pg_notify($1, $2)', [channel, payload])
+        await current.query('SELECT pg_notify($1, $2)', [channel, payload])
         return true
       } catch {
+        current.end().catch(() => {}) // half open, it would not be seen to be lost
         return false
       }
     },

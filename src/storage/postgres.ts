@@ -35,6 +35,7 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: queryTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: 'ephemera',
     // The Prisma adapter ignores time zones: without UTC, times would silently be shifted.
     ...(pooled ? {} : { options: `-c TimeZone=UTC -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=30s` })
@@ -45,15 +46,19 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
   async function transaction<T> (work: (tx: Querier) => Promise<T>): Promise<T> {
     const client = await pool.connect()
     let broken: Error | undefined
+    // Lost between two queries, it tells only this: without a listener that would end the process.
+    const lost = (error: Error) => { broken = error }
+    client.on('error', lost)
     try {
       await client.query('BEGIN')
       const result = await work(querier(client))
       await client.query('COMMIT')
       return result
     } catch (error) {
-      await client.query('ROLLBACK').catch((failure: Error) => { broken = failure })
+      await client.query('ROLLBACK').catch(lost)
       throw error
     } finally {
+      client.off('error', lost)
       client.release(broken)
     }
   }

@@ -1,0 +1,65 @@
+import t from 'tap'
+import { openPostgres } from '../../src/storage/postgres.ts'
+import { connect, startPostgres } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
+
+const { emptyDatabase } = await startPostgres(t)
+const url = await emptyDatabase()
+const db = openPostgres({ url, pooled: false, connections: 3 })
+t.teardown(() => db.pool.end())
+const look = await connect(t, url)
+await look.query('CREATE TABLE word (word text PRIMARY KEY)')
+const words = async () => (await look.query('SELECT word FROM word ORDER BY 1')).rows.map(({ word }) => word)
+
+// The longest wait goes on while the other tests run: a row that somebody has locked until the end.
+const locked = await connect(t, url)
+await look.query('INSERT INTO word VALUES (\'locked\')')
+await locked.query('BEGIN; DELETE FROM word WHERE word = \'locked\'')
+const givenUp = t.rejects(db.rows('UPDATE word SET word = \'too late\' WHERE word = \'locked\''), { code: '57014' })
+
+t.test('a transaction is carried out whole, or not at all', async t => {
+  t.equal(await db.transaction(async tx => {
+    await tx.rows('INSERT INTO word VALUES ($1)', ['one'])
+    await tx.rows('INSERT INTO word VALUES ($1)', ['two'])
+    t.strictSame(await words(), ['locked'], 'nobody else sees it yet')
+    return 'answer'
+  }), 'answer')
+  t.strictSame(await words(), ['locked', 'one', 'two'])
+  const failing = db.transaction(async tx => {
+    await tx.rows('INSERT INTO word VALUES ($1)', ['three'])
+    await tx.rows('INSERT INTO word VALUES ($1)', ['one'])
+  })
+  await t.rejects(failing, { code: '23505' })
+  await t.rejects(db.transaction(async tx => {
+    await tx.rows('INSERT INTO word VALUES ($1)', ['four'])
+    throw new Error('No')
+  }), { message: 'No' })
+  t.strictSame(await words(), ['locked', 'one', 'two'])
+})
+
+t.test('connections are given back, also after failures', async t => {
+  for (let nth = 0; nth < 10; nth++) await t.rejects(db.transaction(tx => tx.rows('SELECT nothing')), { code: '42703' })
+  await Promise.all(Array.from({ length: 20 }, () => db.transaction(tx => tx.rows('SELECT 1'))))
+  t.ok(db.pool.totalCount <= 3)
+  t.strictSame(await db.rows('SELECT pg_current_xact_id_if_assigned() AS open'), [{ open: null }])
+})
+
+t.test('a connection that is lost between two queries of a transaction fails that one alone', async t => {
+  const cut = db.transaction(async tx => {
+    const [row] = await tx.rows<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    await tx.rows('INSERT INTO word VALUES (\'lost\')')
+    await look.query('SELECT pg_terminate_backend($1)', [row?.pid])
+    await until(async () => (await look.query('SELECT FROM pg_stat_activity WHERE pid = $1', [row?.pid])).rowCount === 0)
+    await tx.rows('SELECT 1')
+  })
+  await t.rejects(cut)
+  t.notOk((await words()).includes('lost'))
+  await db.transaction(tx => tx.rows('SELECT 1'))
+})
+
+t.test('what nobody waits for any more is not carried out later', async t => {
+  await givenUp
+  await locked.query('ROLLBACK')
+  t.ok((await words()).includes('locked'))
+  t.notOk((await words()).includes('too late'))
+})
