@@ -8,7 +8,7 @@ import { checkLaunch } from './check-launch.ts'
 import type { Context } from './context.ts'
 import { draftPods } from './draft-pods.ts'
 import { preflightPod } from './preflight.ts'
-import { resolveTarget } from './resolve-target.ts'
+import { recentReadings } from './recent-readings.ts'
 import { ring } from './ring.ts'
 import type { UseCases } from './use-cases.ts'
 
@@ -27,7 +27,7 @@ export function createSubmit (context: Context): Pick<UseCases, 'submit' | 'pref
       const known: Job | null = idempotency && await jobs.replay(caller, idempotency.key, idempotency.requestHash)
       if (known) return { job: known, replayed: true }
       const { target, reason = null, labels = {}, priority = 'interactive', timeoutSeconds, startWithinSeconds } = request
-      const { namespace, resolved } = await resolveTarget(context, target)
+      const { namespace, resolved } = await recentReadings(context.reader).aim(target)
       const id = uuidv7()
       const accepted = await jobs.create({
         id,
@@ -57,7 +57,7 @@ export function createSubmit (context: Context): Pick<UseCases, 'submit' | 'pref
     /** What `submit` would do, pod by pod, without doing it. */
     preflight: (caller, request) => audited(context, attempted(caller, request, 'preflight'), async () => {
       const checked = await checkLaunch(context, caller, request)
-      const { namespace, resolved } = await resolveTarget(context, request.target)
+      const { namespace, resolved } = await recentReadings(context.reader).aim(request.target)
       const { targetContainer } = request.target
       return Promise.all(resolved.pods.map(pod => preflightPod(context, { ...checked, pod, namespace, targetContainer })))
     })

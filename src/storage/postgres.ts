@@ -23,9 +23,22 @@ const queryTimeoutMs = 15_000
 /** Before that the server gives a statement up itself: what nobody waits for any more must not be carried out later. */
 const statementTimeoutMs = 14_000
 
-const querier = (client: pg.Pool | pg.PoolClient): Querier => ({
-  // The caller states the shape of its own query's rows; nothing checks it but the tests.
-  rows: async <R>(text: string, values: unknown[] = []) => (await client.query(text, values)).rows as R[]
+const names = new Map<string, string>()
+
+/** Statements of this process by a name each, so that a connection parses and plans each of them once. There are only some dozens. */
+function nameOf (text: string): string {
+  let name = names.get(text)
+  if (name === undefined) names.set(text, name = `ephemera_${names.size}`)
+  return name
+}
+
+const querier = (client: pg.Pool | pg.PoolClient, pooled: boolean): Querier => ({
+  // The caller states the shape of its own query's rows; nothing checks it but the tests. Behind a pooler the next statement may meet
+  // another server connection, which knows no names.
+  async rows<R> (text: string, values: unknown[] = []) {
+    const { rows } = await client.query({ text, values, ...(pooled ? {} : { name: nameOf(text) }) })
+    return rows as R[]
+  }
 })
 
 export function openPostgres ({ url, pooled, connections }: PostgresOptions): Postgres {
@@ -51,7 +64,7 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
     client.on('error', lost)
     try {
       await client.query('BEGIN')
-      const result = await work(querier(client))
+      const result = await work(querier(client, pooled))
       await client.query('COMMIT')
       return result
     } catch (error) {
@@ -63,5 +76,5 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
     }
   }
 
-  return { pool, transaction, ...querier(pool) }
+  return { pool, transaction, ...querier(pool, pooled) }
 }

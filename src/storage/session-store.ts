@@ -34,8 +34,9 @@ const fromRow = ({ session, runs }: Counted) => toSession(camelKeys<SessionRow>(
 export function createSessionStore (db: Postgres, prisma: Prisma): SessionStore {
   return {
     async findLiving ({ podUid, imageDigests, profile, sharedContainer, purpose }) {
+      // Runs are not counted: who looks for a session to use asks often, and nothing of that.
       const [row] = await db.rows<Counted>(`
-        SELECT row_to_json(s) AS session, ${counted} FROM session s
+        SELECT row_to_json(s) AS session, 0 AS runs FROM session s
         WHERE s.pod_uid = $1 AND s.image_digest = ANY ($2) AND s.profile = $3 AND coalesce(s.shared_container, '') = $4 AND s.purpose = $5
           AND s.state <> 'closed'
         ORDER BY array_position($2, s.image_digest), s.id DESC LIMIT 1`, [podUid, imageDigests, profile, sharedContainer ?? '', purpose])

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Job, JobRequest } from '#core/job.ts'
 
 interface Content { body?: unknown, headers?: Record<string, string> }
@@ -31,10 +32,10 @@ export function createClient ({ url, token }: { url: string, token: string }) {
     async final (id: string, seconds = 120): Promise<Job> {
       const end = Date.now() + seconds * 1000
       for (;;) {
-        const { body, headers } = await call<Job>('GET', `/v1/jobs/${id}`)
+        const { status, body } = await call<Job>('GET', `/v1/jobs/${id}`, { headers: { prefer: 'wait=5' } })
         if (body.finishedAt) return body
-        if (Date.now() > end) throw new Error(`Job ${id} is still ${body.state} after ${seconds} s`)
-        await call('GET', `/v1/jobs/${id}`, { headers: { 'if-none-match': headers.get('etag') ?? '', prefer: 'wait=5' } })
+        if (Date.now() > end) throw new Error(`Job ${id} is still ${body.state} after ${seconds} s (${status})`)
+        if (status !== 200) await delay(200)
       }
     },
     async bytes (path: string): Promise<Buffer> {
