@@ -7,11 +7,10 @@ const clients = 8
 
 /** 50 jobs on one pod by 8 clients to their final state, against the best of `kubectl exec` at 1, 4, 8 and 50 in parallel. */
 export async function benchMany ({ service, kubectl, namespace, rounds, freshPod, say }: World): Promise<Comparison[]> {
-  const pod = freshPod()
+  const pod = await freshPod()
   const quick: JobRequest = { diagnostic: 'test-run', target: { namespace, pod }, image: 'toolbox-test', params: { argv: ['true'] } }
   const slow: JobRequest = { ...quick, params: { argv: ['sleep', '1'] } }
-  const warm = await service.launch(quick, { prefer: 'wait=50' })
-  const place = placeOf(namespace, warm)
+  const place = placeOf(namespace, await service.launch(quick, { prefer: 'wait=50' }))
 
   async function all (request: JobRequest): Promise<void> {
     let left = count
@@ -26,6 +25,8 @@ export async function benchMany ({ service, kubectl, namespace, rounds, freshPod
     })
   }
 
+  // A service runs for days: what it does in its first seconds is not what its callers meet.
+  for (let round = 0; round < 3; round++) await all(quick)
   const ours: number[] = []
   const waits: number[] = []
   const theirs = new Map([1, 4, 8, 50].map(parallel => [parallel, [] as number[]]))

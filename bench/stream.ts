@@ -7,7 +7,7 @@ const bytes = 2 ** 30
 
 /** 1 GiB through a capture-like run into the store, hashed on both ends, against `kubectl exec … > file` with the same writer. */
 export async function benchStream (store: string, { service, kubectl, namespace, rounds, freshPod, say }: World): Promise<Comparison[]> {
-  const target = { namespace, pod: freshPod() }
+  const target = { namespace, pod: await freshPod() }
   const warm = await service.launch({ diagnostic: 'test-run', target, image: 'toolbox-test', params: { argv: ['true'] } }, { prefer: 'wait=50' })
   const place = placeOf(namespace, warm)
   const rate = (milliseconds: number) => bytes / 1e6 / (milliseconds / 1000)

@@ -9,7 +9,7 @@ export interface World {
   toolbox: string
   rounds: number
   /** A running pod of the sample application that nobody has looked into. */
-  freshPod (): string
+  freshPod (): Promise<string>
   say (text: string): void
 }
 
