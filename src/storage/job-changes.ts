@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Notifications } from './notifications.ts'
 
 export interface JobChanges {
@@ -12,6 +13,8 @@ const channel = 'ephemera_job'
 const idsPerNotification = 200
 /** So late at most does somebody look again whose notification was lost with the process that owed it. */
 const lookAgainMs = 5000
+/** A job changes several times in a moment, and others hear of that early enough. */
+const gatherMs = 5
 
 /**
  * Who waits for a job in this process is told at once, the others by NOTIFY. NOTIFY is not part of the transactions that change jobs: it
@@ -26,6 +29,7 @@ export function createJobChanges (notifications: Notifications): JobChanges {
   const tellAll = () => { for (const jobId of [...watchers.keys()]) tell(jobId) }
 
   async function send (): Promise<void> {
+    await delay(gatherMs)
     while (owed.size > 0) {
       const ids = [...owed].slice(0, idsPerNotification)
       for (const id of ids) owed.delete(id)

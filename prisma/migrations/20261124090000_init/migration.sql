@@ -348,6 +348,8 @@ RETURNS SETOF json LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS 
 DECLARE
   claimed uuid[] := '{}'; picked uuid[]; pod job_pod; begins boolean;
 BEGIN
+  -- Most of who asks finds nothing: each end of a pod is an occasion to look.
+  IF NOT EXISTS (SELECT FROM job_pod q WHERE q.state = 'queued') THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('claim', 0)); -- the statements below see what the claimer before us committed
   LOOP
     WITH RECURSIVE busy AS MATERIALIZED (
