@@ -26,7 +26,7 @@ export async function benchMany ({ service, kubectl, namespace, rounds, freshPod
   }
 
   // A service runs for days: what it does in its first seconds is not what its callers meet.
-  for (let round = 0; round < 3; round++) await all(quick)
+  for (let round = 0; round < 10; round++) await all(quick)
   const ours: number[] = []
   const waits: number[] = []
   const theirs = new Map([1, 4, 8, 50].map(parallel => [parallel, [] as number[]]))
