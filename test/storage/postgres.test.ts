@@ -44,6 +44,17 @@ t.test('connections are given back, also after failures', async t => {
   t.strictSame(await db.rows('SELECT pg_current_xact_id_if_assigned() AS open'), [{ open: null }])
 })
 
+t.test('statements are prepared by name once for each connection, and never behind a pooler', async t => {
+  for (const pooled of [false, true]) {
+    const { pool, rows, transaction } = openPostgres({ url, pooled, connections: 1 })
+    for (let nth = 0; nth < 3; nth++) await rows('SELECT $1::integer', [nth])
+    await transaction(tx => tx.rows('SELECT $1::text', ['x']))
+    const prepared = await rows<{ statement: string }>('SELECT statement FROM pg_prepared_statements WHERE statement NOT LIKE \'%prepared%\' ORDER BY 1')
+    t.strictSame(prepared.map(({ statement }) => statement), pooled ? [] : ['SELECT $1::integer', 'SELECT $1::text'])
+    await pool.end()
+  }
+})
+
 t.test('a connection that is lost between two queries of a transaction fails that one alone', async t => {
   const cut = db.transaction(async tx => {
     const [row] = await tx.rows<{ pid: number }>('SELECT pg_backend_pid() AS pid')
