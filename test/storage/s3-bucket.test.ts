@@ -108,7 +108,7 @@ t.test('a connection that went dead is replaced within the call', async t => {
 
 t.test('connections are kept and bounded', async t => {
   const { proxy, bucket } = await openThroughProxy(t)
-  for (let count = 0; count < 10; count++) await bucket.put(nextKey(), randomBytes(100))
+  for (const size of [100, 100, 3 * mebibyte, 8 * mebibyte, 100]) await bucket.put(nextKey(), randomBytes(size))
   t.equal(proxy.accepted, 1)
   let most = 0
   await Promise.all(Array.from({ length: 200 }, async () => {
