@@ -1,10 +1,9 @@
 import type { ClusterReader, NamespaceSummary } from '#core/ports/cluster.ts'
 import type { PodSummary, Target } from '#core/target.ts'
-import { canonicalJson } from './canonical-json.ts'
 import { createRecent } from './recent.ts'
 import { readAim, type Aim } from './read-aim.ts'
 
-/** What was asked at the launch need not be asked again by a dispatch that follows at once, nor by the other launches of a burst. */
+/** What was asked at the launch need not be asked again by a dispatch that follows at once. */
 const maxAgeMs = 250
 
 export interface Reading { pod: PodSummary | null, namespace: NamespaceSummary | null }
@@ -20,7 +19,6 @@ export function recentReadings (reader: ClusterReader) {
 
 function createReadings (reader: ClusterReader) {
   const pods = createRecent<Reading>(maxAgeMs)
-  const aims = createRecent<Aim>(maxAgeMs)
 
   const readPod = async (namespace: string, name: string): Promise<Reading> => {
     const [pod, summary] = await Promise.all([reader.pod(namespace, name), reader.namespace(namespace)])
@@ -30,11 +28,11 @@ function createReadings (reader: ClusterReader) {
   return {
     /** A pod with its namespace. */
     of: (namespace: string, name: string): Promise<Reading> => pods.of(`${namespace}/${name}`, () => readPod(namespace, name)),
-    /** What a target means. */
-    aim: (target: Target): Promise<Aim> => aims.of(canonicalJson(target), async () => {
+    /** What a target means now; kept for the dispatches that follow. */
+    async aim (target: Target): Promise<Aim> {
       const aim = await readAim(reader, target)
       for (const pod of aim.resolved.pods) pods.remember(`${pod.namespace}/${pod.name}`, { pod, namespace: aim.namespace })
       return aim
-    })
+    }
   }
 }
