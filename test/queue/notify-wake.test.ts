@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createNotifyWake } from '../../src/queue/notify-wake.ts'
-import { notifyBackend, reached, until } from '../support/wake-backends.ts'
+import { until } from '../support/until.ts'
+import { notifyBackend, reached } from '../support/wake-backends.ts'
 
 t.test('a ring wakes the listeners of all processes, each once', async t => {
   const { open } = await notifyBackend(t)

@@ -4,7 +4,8 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { createRedisWake } from '../../src/queue/redis-wake.ts'
 import { startRedis } from '../support/redis.ts'
-import { freshName, reached, redisBackend, until } from '../support/wake-backends.ts'
+import { until } from '../support/until.ts'
+import { freshName, reached, redisBackend } from '../support/wake-backends.ts'
 
 /** What a wake has logged, by level and text. */
 function recordLog () {

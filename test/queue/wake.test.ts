@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Wake } from '#core/ports/wake.ts'
-import { freshName, reached, until, wakeBackends, type WakeBackend } from '../support/wake-backends.ts'
+import { until } from '../support/until.ts'
+import { freshName, reached, wakeBackends, type WakeBackend } from '../support/wake-backends.ts'
 
 const unavailable = { code: 'EPH_QUEUE_UNAVAILABLE', status: 503, retryable: 'later' }
 

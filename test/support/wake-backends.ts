@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { Wake } from '#core/ports/wake.ts'
 import { createNotifyWake } from '../../src/queue/notify-wake.ts'
@@ -8,6 +7,7 @@ import { createNotifications } from '../../src/storage/notifications.ts'
 import { createFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { startPostgresServer } from './postgres-server.ts'
 import { startRedis } from './redis.ts'
+import { until } from './until.ts'
 
 /** What one server wakes, reached through a proxy that breaks. */
 export interface WakeBackend {
@@ -59,13 +59,6 @@ export const notifyBackend = async (t: Test) => await backendOf(t, await startPo
 export const wakeBackends = { redis: redisBackend, notify: notifyBackend }
 
 export const freshName = () => `test-${randomBytes(4).toString('hex')}`
-
-export async function until (isTrue: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
-  for (const end = Date.now() + seconds * 1000; !await isTrue();) {
-    if (Date.now() > end) throw new Error(`Waited for ${seconds} s`)
-    await sleep(5)
-  }
-}
 
 /** Resolves once the wake reaches its server. */
 export const reached = (wake: Wake) => until(() => wake.check().then(() => true, () => false))
