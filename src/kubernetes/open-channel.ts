@@ -15,16 +15,18 @@ export interface OpeningTimes {
   everyMs: number
   eagerMs: number
   slowestMs: number
+  /** An exec into a container that has just ended may hang instead of failing: by then the watch must tell. */
+  watchAfterMs: number
   /** An image may take its time to be pulled. */
   giveUpMs: number
   /** An API server that does not even answer. */
   unreachableMs: number
 }
-export const openingTimes: OpeningTimes = { everyMs: 50, eagerMs: 2000, slowestMs: 2000, giveUpMs: 120_000, unreachableMs: 15_000 }
+export const openingTimes: OpeningTimes = { everyMs: 50, eagerMs: 2000, slowestMs: 2000, watchAfterMs: 1000, giveUpMs: 120_000, unreachableMs: 15_000 }
 
 /**
  * Tries until the runner says hello: every 50 ms for 2 s, then ever more slowly. Beside the tries a watch on the pod tells when the
- * container runs, or why it never will.
+ * container runs, or why it never will, which ends a try under way, too.
  */
 export async function openEventually (
   api: Api, place: ContainerPlace, attempt: (signal: AbortSignal) => Promise<RunnerChannel>, signal: AbortSignal, times: OpeningTimes
@@ -39,41 +41,50 @@ export async function openEventually (
   let isWatched = false
   let wake = () => {}
 
+  function decide (problem: Problem): void {
+    verdict = problem
+    done.abort(problem)
+  }
+
   function watch (): void {
+    if (isWatched) return
     isWatched = true
     watchPod(api, place.namespace, place.pod, pod => {
       const state = pod === null ? gone(place) : startState(pod, place)
       if (state === null || (state === 'running' && isRunning)) return
       if (state === 'running') isRunning = true
-      else verdict = state
+      else decide(state)
       wake()
     }, error => {
       // The tries go on without it and say the same of an API server that is gone; a missing right must be said.
-      if (error instanceof Problem && error.code === 'EPH_ACCOUNT_FORBIDDEN') verdict = error
+      if (error instanceof Problem && error.code === 'EPH_ACCOUNT_FORBIDDEN') decide(error)
       wake()
     }, either)
   }
 
+  const slow = setTimeout(watch, times.watchAfterMs)
   try {
     for (;;) {
       const failure = await attempt(either).then(checkProtocol(place), (error: unknown) => ({ error }))
       if (!('error' in failure)) return failure
       signal.throwIfAborted()
+      if (verdict !== null) throw verdict
       const { final, passing, isAnswer } = judge(place, failure.error)
       if (final) throw final
       if (isAnswer) answeredAt = Date.now()
       else if (Date.now() - answeredAt > times.unreachableMs) throw passing
       const elapsed = Date.now() - since
       if (elapsed > times.giveUpMs) throw givenUp(place, passing, isRunning, times)
-      if (!isWatched) watch()
+      watch()
       if (elapsed > times.eagerMs) delayMs = Math.min(delayMs * 1.5, times.slowestMs)
       const woken = Promise.withResolvers<void>()
       wake = () => woken.resolve()
-      if (verdict === null) await Promise.race([sleep(delayMs, undefined, { signal: either }).catch(() => {}), woken.promise])
+      await Promise.race([sleep(delayMs, undefined, { signal: either }).catch(() => {}), woken.promise])
       signal.throwIfAborted()
       if (verdict !== null) throw verdict
     }
   } finally {
+    clearTimeout(slow)
     done.abort()
   }
 }
