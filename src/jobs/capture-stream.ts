@@ -50,6 +50,7 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
     }, stallCheckMs)
 
     return {
+      provesStdout: true, // by settle
       async readyToEnd () {
         await ready
         await delay(drainSeconds * 1000)

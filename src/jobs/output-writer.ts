@@ -41,8 +41,9 @@ export function createOutputWriter ({ runs, run, stream, row }: Options) {
 
   return {
     write (chunk: Buffer): void {
-      kept.push(chunk)
-      waiting.push(chunk)
+      const copy = Buffer.from(chunk)
+      kept.push(copy)
+      waiting.push(copy)
       waitingBytes += chunk.length
       timer ??= setTimeout(flush, gatherMs)
       if (waitingBytes >= chunkBytes) flush()

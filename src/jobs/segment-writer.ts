@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
 import { maxSegmentAgeMs, maxSegmentBytes } from '#core/run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
@@ -6,6 +5,7 @@ import { createSegmentQueue, type TakenSegment } from './segment-queue.ts'
 import { storeSegment } from './store-segment.ts'
 
 const inFlightMax = 2
+const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 interface Options {
   bucket: Bucket
@@ -21,12 +21,12 @@ interface Options {
  * more fits: credit for the sender then waits for the store.
  */
 export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, onTrouble }: Options) {
-  const whole = createHash('sha256')
   const queue = createSegmentQueue(maxSegmentBytes)
   const abandoned = new AbortController()
   const gone = Promise.withResolvers<void>()
   let offset = 0
   let storedBytes = 0
+  let storedSha256 = emptySha256
   let flights = 0
   let timer: NodeJS.Timeout | undefined
   let isDue = false
@@ -35,14 +35,14 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
   let landed = Promise.withResolvers<void>()
 
   /** Rows are written in the order of the stream: a reader never meets a hole. */
-  async function fly ({ bytes, free }: TakenSegment, at: number, before: Promise<void>): Promise<void> {
+  async function fly ({ bytes, sha256, streamSha256, free }: TakenSegment, at: number, before: Promise<void>): Promise<void> {
     try {
-      const segment = await storeSegment({ bucket, artifactId, bytes, at, signal: abandoned.signal, onTrouble })
+      const segment = await storeSegment({ bucket, artifactId, bytes, sha256, at, signal: abandoned.signal, onTrouble })
       await before
       abandoned.signal.throwIfAborted()
       await segment.commit(artifacts)
       storedBytes = at + bytes.length
-      whole.update(bytes)
+      storedSha256 = streamSha256
       free()
       progressAt = Date.now()
     } finally {
@@ -105,7 +105,7 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
       landed.resolve()
     },
     /** What a reader gets: bytes that are stored without a hole, and their SHA-256. */
-    stored: () => ({ sizeBytes: storedBytes, sha256: whole.copy().digest('hex') }),
+    stored: () => ({ sizeBytes: storedBytes, sha256: storedSha256 }),
     /** Milliseconds for which the store has taken nothing although there was something. */
     stalledMs: () => flights === 0 ? 0 : Date.now() - progressAt
   }

@@ -1,4 +1,3 @@
-import { webcrypto } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { asProblem } from '#core/errors.ts'
 import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
@@ -9,6 +8,8 @@ interface Options {
   bucket: Bucket
   artifactId: string
   bytes: Buffer
+  /** Of these bytes, in hex. */
+  sha256: string
   at: number
   /** Ends the repeating. */
   signal: AbortSignal
@@ -16,7 +17,7 @@ interface Options {
 }
 
 /** Puts a segment into the bucket; `commit` writes its row, in its turn. Both are tried until they succeed or are given up. */
-export async function storeSegment ({ bucket, artifactId, bytes, at, signal, onTrouble }: Options) {
+export async function storeSegment ({ bucket, artifactId, bytes, sha256, at, signal, onTrouble }: Options) {
   const key = `${artifactId}/${String(at).padStart(16, '0')}`
 
   async function untilDone (write: () => Promise<void>): Promise<void> {
@@ -33,11 +34,7 @@ export async function storeSegment ({ bucket, artifactId, bytes, at, signal, onT
     }
   }
 
-  const [digest] = await Promise.all([
-    // Beside the main thread, which hashes the whole stream.
-    webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>),
-    untilDone(() => bucket.put(key, bytes))
-  ])
-  const segment = { key, offset: at, sizeBytes: bytes.length, sha256: Buffer.from(digest).toString('hex') }
+  await untilDone(() => bucket.put(key, bytes, sha256))
+  const segment = { key, offset: at, sizeBytes: bytes.length, sha256 }
   return { commit: (artifacts: ArtifactStore) => untilDone(() => artifacts.addSegment(artifactId, segment)) }
 }

@@ -1,7 +1,8 @@
-import { ApiException, type KubeConfig } from '@kubernetes/client-node'
-import WebSocket from 'ws'
+import type { KubeConfig } from '@kubernetes/client-node'
 import type { ContainerPlace } from '#core/ports/channel.ts'
 import { checkContainer, checkNamespace, checkObject } from './names.ts'
+import { upgrade } from './upgrade.ts'
+import { createFrameReader, frameOf, opcodes } from './web-socket.ts'
 
 export interface ExecSocket {
   /** To the program's standard input. */
@@ -13,6 +14,7 @@ export interface ExecSocket {
 }
 
 export interface ExecHandlers {
+  /** A view that is valid during the call only. */
   stdout (data: Buffer): void
   /** The one and last call: the socket has closed, and why. */
   end (reason: string): void
@@ -24,82 +26,85 @@ const channelOf = { stdin: 0, stdout: 1, stderr: 2, status: 3 }
 // The API server and the kubelet take no message of unlimited size.
 const maxMessageBytes = 32_768
 const closeMs = 1000
-const handshakeMs = 10_000
-const stderrTailBytes = 2000
+const tailBytes = 16_384
+const normalClosure = Buffer.of(3, 232)
 
 /**
  * Executes a program in a container over a WebSocket. Resolves when the connection is upgraded, which is before the program runs; rejects
- * with an ApiException where that was refused.
+ * with an ApiException where that was refused. (Why not `ws`: docs/decisions/0006.)
  */
 export async function openExecSocket (
   config: KubeConfig, place: ContainerPlace, command: readonly string[], handlers: ExecHandlers, signal: AbortSignal
 ): Promise<ExecSocket> {
-  const options: WebSocket.ClientOptions = {}
-  await config.applyToHTTPSOptions(options)
-  signal.throwIfAborted()
-  const cluster = config.getCurrentCluster()!
-  // The library keeps its agent, and with it a client certificate, for ever. Only a proxy needs one.
-  if (!cluster.proxyUrl) delete options.agent
-  const socket = new WebSocket(urlOf(cluster.server, place, command), [protocol], {
-    ...options, perMessageDeflate: false, handshakeTimeout: handshakeMs, maxPayload: 4 << 20, followRedirects: false
-  })
-  return new Promise((resolve, reject) => {
-    let opened = false
-    let failure = ''
-    let status = ''
-    let stderr = ''
-    const abort = () => socket.terminate()
-    signal.addEventListener('abort', abort, { once: true })
+  const { socket, head } = await upgrade(config, urlOf(config.getCurrentCluster()!.server, place, command), protocol, signal)
+  const tails = { stderr: Buffer.alloc(0), status: Buffer.alloc(0) }
+  let channel: number | undefined
+  let failure = ''
+  let closedBecause = ''
+  let isClosing = false
 
-    socket.on('open', () => {
-      opened = true
-      signal.removeEventListener('abort', abort)
-      resolve({
-        send (data) {
-          for (let at = 0; at < data.length && socket.readyState === WebSocket.OPEN; at += maxMessageBytes) {
-            // Without a callback a failed write would throw where nobody can catch it; the close event tells of it anyway.
-            socket.send(Buffer.concat([Buffer.of(channelOf.stdin), data.subarray(at, at + maxMessageBytes)]), () => {})
-          }
-        },
-        close () {
-          socket.close()
-          setTimeout(() => socket.terminate(), closeMs).unref()
-        },
-        terminate: () => socket.terminate()
-      })
-    })
-    socket.on('message', (message: Buffer) => {
-      const data = message.subarray(1)
-      if (message[0] === channelOf.stdout) handlers.stdout(data)
-      else if (message[0] === channelOf.stderr) stderr = (stderr + data.toString()).slice(-stderrTailBytes)
-      else if (message[0] === channelOf.status) status = statusText(data.toString())
-    })
-    socket.on('unexpected-response', (request, response) => {
-      let text = ''
-      response.on('data', part => { if (text.length < 10_000) text += part })
-      response.on('error', reject)
-      response.on('end', () => reject(new ApiException(response.statusCode ?? 0, 'exec refused', text, flat(response.headers))))
-      // Nobody else ends a request that ws has handed over.
-      response.on('close', () => request.destroy())
-    })
-    socket.on('error', error => {
-      failure = error.message
-      if (!opened) reject(error)
-    })
-    socket.on('close', (code, reason) => {
-      signal.removeEventListener('abort', abort)
-      if (!opened) return reject(signal.aborted ? signal.reason : new Error(`the connection was closed before the upgrade (${code})`))
-      handlers.end([status, failure, stderr.trim(), reason.toString()].find(text => text !== '') ?? `the connection was closed (${code})`)
-    })
+  const keep = (name: keyof typeof tails, piece: Buffer) => { tails[name] = Buffer.concat([tails[name], piece]).subarray(-tailBytes) }
+
+  function send (opcode: number, payload: Uint8Array): void {
+    if (!isClosing && socket.writable) socket.write(frameOf(opcode, payload))
+  }
+
+  function close (payload: Buffer = normalClosure): void {
+    send(opcodes.close, payload)
+    isClosing = true
+    setTimeout(() => socket.destroy(), closeMs).unref()
+  }
+
+  const read = createFrameReader({
+    data (piece, isFirst) {
+      if (isFirst) channel = piece[0]
+      const data = isFirst ? piece.subarray(1) : piece
+      if (data.length === 0) return
+      if (channel === channelOf.stdout) handlers.stdout(data)
+      else if (channel === channelOf.stderr) keep('stderr', data)
+      else if (channel === channelOf.status) keep('status', data)
+    },
+    control (opcode, payload) {
+      if (opcode === opcodes.ping) send(opcodes.pong, payload)
+      if (opcode !== opcodes.close) return
+      closedBecause = payload.toString('utf8', 2) || `the connection was closed (${payload.length < 2 ? 1005 : payload.readUInt16BE()})`
+      close(payload.subarray(0, 2))
+      socket.end()
+    }
   })
+  const receive = (chunk: Buffer) => {
+    try {
+      read(chunk)
+    } catch (error) {
+      socket.destroy(error as Error)
+    }
+  }
+
+  socket.on('error', error => { failure = error.message })
+  socket.on('close', () => {
+    const said = [statusText(tails.status.toString()), failure, tails.stderr.toString().trim(), closedBecause]
+    handlers.end(said.find(text => text !== '') ?? 'the connection was closed (1006)')
+  })
+  socket.on('data', receive)
+  if (head.length > 0) receive(head)
+
+  return {
+    send (data) {
+      for (let at = 0; at < data.length; at += maxMessageBytes) {
+        send(opcodes.binary, Buffer.concat([Buffer.of(channelOf.stdin), data.subarray(at, at + maxMessageBytes)]))
+      }
+    },
+    close: () => close(),
+    terminate: () => { socket.destroy() }
+  }
 }
 
-function urlOf (server: string, { namespace, pod, container }: ContainerPlace, command: readonly string[]): string {
+function urlOf (server: string, { namespace, pod, container }: ContainerPlace, command: readonly string[]): URL {
   const query = new URLSearchParams([
     ['container', checkContainer(container)], ['stdin', 'true'], ['stdout', 'true'], ['stderr', 'true'],
     ...command.map((part): [string, string] => ['command', part])
   ])
-  return `${server.replace(/^http/, 'ws').replace(/\/$/, '')}/api/v1/namespaces/${checkNamespace(namespace)}/pods/${checkObject(pod)}/exec?${query}`
+  return new URL(`${server.replace(/\/$/, '')}/api/v1/namespaces/${checkNamespace(namespace)}/pods/${checkObject(pod)}/exec?${query}`)
 }
 
 function statusText (json: string): string {
@@ -108,9 +113,6 @@ function statusText (json: string): string {
     if (typeof status === 'object' && status !== null && 'message' in status) return String(status.message)
     return ''
   } catch {
-    return json.slice(0, stderrTailBytes)
+    return json
   }
 }
-
-const flat = (headers: NodeJS.Dict<string | string[]>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))

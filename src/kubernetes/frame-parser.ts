@@ -15,7 +15,8 @@ const maxLineBytes = 65_536
 
 /**
  * Cuts a stream into frames (a line of JSON, then exactly the announced bytes), however it was cut into pieces. Nothing of a payload is
- * copied or held back. Throws a ProtocolViolation for a line that is too long, and what the handler throws.
+ * copied or held back; what comes is not read after the call. Throws a ProtocolViolation for a line that is too long, and what the
+ * handler throws.
  */
 export function createFrameParser ({ line, payload }: FrameHandler): (data: Buffer) => void {
   let begun: Buffer[] = []
@@ -36,7 +37,7 @@ export function createFrameParser ({ line, payload }: FrameHandler): (data: Buff
       const part = data.subarray(at, end < 0 ? data.length : end)
       if (begunBytes + part.length > maxLineBytes) throw new ProtocolViolation(`a line is longer than ${maxLineBytes} bytes`)
       if (end < 0) {
-        begun.push(part)
+        begun.push(Buffer.from(part))
         begunBytes += part.length
         return
       }

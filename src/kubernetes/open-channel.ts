@@ -22,7 +22,9 @@ export interface OpeningTimes {
   /** An API server that does not even answer. */
   unreachableMs: number
 }
-export const openingTimes: OpeningTimes = { everyMs: 50, eagerMs: 2000, slowestMs: 2000, watchAfterMs: 1000, giveUpMs: 120_000, unreachableMs: 15_000 }
+export const openingTimes: OpeningTimes = {
+  everyMs: 50, eagerMs: 2000, slowestMs: 2000, watchAfterMs: 1000, giveUpMs: 120_000, unreachableMs: 15_000
+}
 
 /**
  * Tries until the runner says hello: every 50 ms for 2 s, then ever more slowly. Beside the tries a watch on the pod tells when the

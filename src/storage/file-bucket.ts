@@ -25,7 +25,8 @@ async function syncFolder (folder: string): Promise<void> {
 async function writeDurably (path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, 'wx', 0o600)
   try {
-    await handle.writeFile(bytes)
+    // Not writeFile, which writes 512 KiB at a time, each a way to another thread and back.
+    for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten
     await handle.datasync()
   } finally {
     await handle.close()

@@ -76,8 +76,8 @@ export function createS3Bucket ({ prefix = '', times, ...options }: S3BucketOpti
   }
 
   return {
-    put: (key, bytes) => bounded(`store the object "${key}"`, async signal => {
-      if (!await store(keyOf(key), bytes, signal)) throw objectTaken(key)
+    put: (key, bytes, sha256) => bounded(`store the object "${key}"`, async signal => {
+      if (!await store({ key: keyOf(key), bytes, sha256, signal })) throw objectTaken(key)
     }),
 
     async get (key, offset, length) {

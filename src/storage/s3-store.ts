@@ -1,10 +1,11 @@
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { webcrypto } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { sameBytes } from './same-bytes.ts'
 import type { FetchObject } from './s3-client.ts'
 import { isNoObject, statusOf } from './s3-problem.ts'
 
-interface Upload { key: string, bytes: Uint8Array, digest: Buffer, signal: AbortSignal }
+interface Put { key: string, bytes: Uint8Array, sha256: string | undefined, signal: AbortSignal }
+type Upload = Omit<Put, 'sha256'> & { digest: Buffer }
 
 const conditionUnmet = 412
 const notImplemented = 501
@@ -56,9 +57,9 @@ export function createS3Store ({ client, bucket, fetchObject }: { client: S3Clie
     }
   }
 
-  return async (key: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> => {
-    const digest = Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)) // never shared memory
-    const object = { key, bytes, digest, signal }
+  return async ({ sha256, ...rest }: Put): Promise<boolean> => {
+    const digest = sha256 === undefined ? createHash('sha256').update(rest.bytes).digest() : Buffer.from(sha256, 'hex')
+    const object = { ...rest, digest }
     if (takesConditions) {
       try {
         return await storeConditionally(object)

@@ -159,6 +159,19 @@ t.test('a measurement that fails unexpectedly is logged and says nothing of itse
   t.match(logged, [{ level: 'error', fields: { err: TypeError } }])
 })
 
+t.test('a capture whose hash the runner states otherwise is not complete', async t => {
+  const { channels, run, database } = drive(t, { diagnostics: [capture()] })
+  channels.play = async tool => {
+    tool.start()
+    await tool.say('stdout', 'answer\n')
+    const stated = { bytes: 7, sha256: '0'.repeat(64), dropped: 0, whole: true, proven: true }
+    tool.end({ stdout: stated })
+  }
+  const { pod } = await run({ diagnostic: 'capture' })
+  t.match(pod.error, { code: 'EPH_OUTPUT_UNREADABLE', message: /does not equal what was sent/ })
+  t.match([...database.artifacts.values()][0]!.artifact, { sizeBytes: 7, completeness: { state: 'truncated', reason: 'unproven' } })
+})
+
 t.test('an unproven capture is kept, and inconclusive', async t => {
   const check = { push () {}, end: () => 'the last record is cut' }
   const { channels, run, database } = drive(t, { diagnostics: [capture({ check })] })

@@ -45,6 +45,15 @@ for (const [what, lie] of Object.entries(lies)) {
   })
 }
 
+t.test('a sink that proves standard output itself is left to compare the hash', async t => {
+  const { runner, channel } = await open(t)
+  for (const [id, lie] of Object.values(lies).entries()) {
+    const run = channel.run(request(`r${id}`), { ...collect(), provesStdout: true })
+    runner.say(Buffer.concat([frame({ started: `r${id}`, pid: 7 }), output(`r${id}`, 'answer'), ended(`r${id}`, 'answer', '', lie)]))
+    t.match(await run.ended, { stdout: { proven: lie === lies['another hash'] } })
+  }
+})
+
 t.test('runs that alternate keep their outputs apart', async t => {
   const { runner, channel } = await open(t)
   const runs = ['a', 'b', 'c'].map(id => ({ id, sink: collect(), text: '' })).map(entry => ({ ...entry, run: channel.run(request(entry.id), entry.sink) }))
@@ -62,7 +71,7 @@ t.test('runs that alternate keep their outputs apart', async t => {
   }
 })
 
-t.test('credit goes back in quarters of the window, when the sink has taken the bytes', async t => {
+t.test('credit goes back in halves of the window, when the sink has taken the bytes', async t => {
   const { runner, channel } = await open(t)
   const taken: (() => void)[] = []
   channel.run(request('r1', { windowBytes: 100 }), { stdout: () => new Promise<void>(resolve => taken.push(resolve)), stderr () {} })
@@ -70,12 +79,12 @@ t.test('credit goes back in quarters of the window, when the sink has taken the 
   for (let n = 0; n < 10; n++) runner.say(output('r1', '0123456789'))
   await null
   t.equal(runner.of('credit').length, 0, 'nothing is stored yet')
-  for (const take of taken.slice(0, 2)) take()
+  for (const take of taken.slice(0, 4)) take()
   await new Promise(setImmediate)
-  t.equal(runner.of('credit').length, 0, '20 bytes are less than a quarter')
-  taken[2]!()
+  t.equal(runner.of('credit').length, 0, '40 bytes are less than a half')
+  taken[4]!()
   await new Promise(setImmediate)
-  t.match(runner.of('credit'), [{ id: 'r1', bytes: 30 }])
+  t.match(runner.of('credit'), [{ id: 'r1', bytes: 50 }])
 })
 
 t.test('stop names its cause, and nothing is sent once the run has ended', async t => {

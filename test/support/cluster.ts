@@ -61,8 +61,8 @@ export async function runOn (
   const out: Buffer[] = []
   const err: Buffer[] = []
   const run = channel.run({ id: randomUUID(), argv, seconds: 30, ...rest }, {
-    stdout (chunk) { out.push(chunk) },
-    stderr (chunk) { err.push(chunk) }
+    stdout (chunk) { out.push(Buffer.from(chunk)) },
+    stderr (chunk) { err.push(Buffer.from(chunk)) }
   })
   const end = await run.ended
   return { ...end, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() }

@@ -31,8 +31,13 @@ export interface RunRequest {
   live?: boolean
 }
 
-/** Takes output as it comes. Credit for stdout goes back when the promise is fulfilled; stderr is bounded by its limit. */
+/**
+ * Takes output as it comes, in views that are valid during the call only: what is kept must be copied. Credit for stdout goes back when the
+ * promise is fulfilled; stderr is bounded by its limit.
+ */
 export interface RunSink {
+  /** The sink compares the SHA-256 of stdout itself, with what it has stored: hashing a fast stream twice would slow it down. */
+  readonly provesStdout?: boolean
   stdout (chunk: Buffer): void | Promise<void>
   stderr (chunk: Buffer): void
 }
@@ -44,7 +49,7 @@ export interface StreamEnd {
   dropped: number
   /** The stream's end was reached and nothing of it was dropped. */
   whole: boolean
-  /** Bytes and hash equal what arrived here. */
+  /** Bytes and hash equal what arrived here; bytes alone where the sink proves the hash itself. */
   proven: boolean
 }
 

@@ -248,7 +248,8 @@ export interface Database {
 
 /** Object storage: objects are written once and never changed. */
 export interface Bucket {
-  put (key: string, bytes: Uint8Array): Promise<void>
+  /** sha256 (hex) of the bytes, where it is known. */
+  put (key: string, bytes: Uint8Array, sha256?: string): Promise<void>
   /** Bytes from `offset`, `length` of them. */
   get (key: string, offset: number, length: number): Promise<AsyncIterable<Uint8Array>>
   delete (key: string): Promise<void>
