@@ -21,7 +21,7 @@ export async function benchSingle ({ service, kubectl, namespace, toolbox, round
 
   // A service runs for days: what it does in its first seconds is not what its callers meet.
   const used = await freshPod()
-  for (let warm = 0; warm < 40; warm++) await measured(lookup(namespace, used))
+  for (let warm = 0; warm < 200; warm++) await measured(lookup(namespace, used))
   for (let round = 0; round < rounds; round++) {
     const pod = await freshPod()
     const { job, took } = await measured(lookup(namespace, pod))

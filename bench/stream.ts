@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { median, timed, type Comparison } from './statistics.ts'
-import { placeOf, type World } from './world.ts'
+import { pause, placeOf, type World } from './world.ts'
 
 const bytes = 2 ** 30
 
@@ -16,6 +16,7 @@ export async function benchStream (store: string, { service, kubectl, namespace,
     const argv = ['test-tool', 'write', `${bytes}`, `${writeBytes}`]
     const comparison: Comparison = { name: `1 GiB into ${store}, writes of ${label}`, unit: 'MB/s', ours: [], theirs: [], limit }
     for (let round = 0; round < rounds; round++) {
+      await pause()
       comparison.ours.push(rate(await timed(async () => {
         const job = await service.final((await service.launch({ diagnostic: 'test-capture', target, image: 'toolbox-test', params: { argv } })).id, 300)
         const [run] = job.pods.items[0]!.runs
@@ -23,6 +24,7 @@ export async function benchStream (store: string, { service, kubectl, namespace,
           throw new Error(`The stream is not complete: ${JSON.stringify({ error: job.error, run })}`)
         }
       })))
+      await pause()
       comparison.theirs.push(rate(await timed(() => kubectl.execInto(place, argv, join(tmpdir(), `bench-${process.pid}`)))))
       say(`stream into ${store}, ${label}: round ${round + 1} of ${rounds} (${median(comparison.ours).toFixed(0)} MB/s)`)
     }

@@ -1,5 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Service } from '../test/support/service.ts'
 import type { Kubectl, Place } from './kubectl.ts'
+
+const pauseMs = 1000
+
+/** Before each measurement of either side: what the one before left to be done (containers tidied up, pages written) is nobody's cost. */
+export const pause = () => delay(pauseMs)
 
 /** What every benchmark works with. */
 export interface World {

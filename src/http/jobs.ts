@@ -60,7 +60,8 @@ export const jobRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (app, {
     if (replayed) reply.header('idempotency-replayed', 'true')
     if (seconds === null) return reply.code(202).send(showJob(job))
     preferenceApplied(reply, seconds)
-    const waited = await useCases.wait(caller, job.id, { seconds, signal: untilGone(request, closing) })
+    const launched = replayed ? undefined : job
+    const waited = await useCases.wait(caller, job.id, { seconds, signal: untilGone(request, closing), launched })
     return reply.code(isFinal(waited.state) && !replayed ? 200 : 202).send(showJob(waited))
   })
 

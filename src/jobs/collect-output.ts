@@ -31,8 +31,8 @@ export function collectOutput (measurement: Measurement, run: OpenedRun): Sinks 
     stdout: chunk => { stdout.write(chunk) },
     stderr: chunk => { stderr.write(chunk) },
     async close (end, cause) {
-      await Promise.all([stdout.end(), stderr.end()])
-      return { cause, streams: [describeText('stdout', stdout, end), describeText('stderr', stderr, end)] }
+      const last = (await Promise.all([stdout.end(), stderr.end()])).flat()
+      return { cause, last, streams: [describeText('stdout', stdout, end), describeText('stderr', stderr, end)] }
     },
     texts: () => ({ stdout: stdout.raw().toString('utf8'), stderr: stderr.raw().toString('utf8') })
   }

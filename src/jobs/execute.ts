@@ -40,18 +40,9 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
   const { claim, orders, budget, acquireSession, note } = work
   const { diagnostic, image, plan } = await reconsider(context, claim, orders.signal)
   const wanted = { name: image.name, reference: image.references[0]! }
-  const { username } = claim.principal
-  const acquired = await acquireSession({ plan, image: wanted, username }, orders.signal)
+  const acquired = await acquireSession({ plan, image: wanted, username: claim.principal.username }, orders.signal)
   begun.acquired = acquired
 
-  const { database } = context
-  const attached = Promise.all([
-    database.jobs.attachSession(claim, acquired.session.id, acquired.reused),
-    database.sessions.used(acquired.session.id, username)
-  ]).then(([isHeld]) => {
-    // Another attempt owns the claim: what runs here could no longer be written down.
-    if (!isHeld) orders.cancel()
-  })
   const runIds: string[] = []
   const measurement: Measurement = {
     ...context,
@@ -67,17 +58,17 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
     kept: null,
     note
   }
-  // Both are waited for, whichever fails first: nothing of a measurement may go on behind its result.
-  const [measured, rows] = await Promise.allSettled([diagnostic.measure(claim.params, createProbe(measurement)), attached])
+  const [measured] = await Promise.allSettled([diagnostic.measure(claim.params, createProbe(measurement))])
+  // A run remembers its session.
+  if (runIds.length === 0) await context.database.jobs.attachSession(claim, acquired.session.id, acquired.reused)
   const judge = (report: Record<string, unknown>) =>
     toFindings(diagnostic, diagnostic.judge(report, claim.params), { pod: claim.pod, runIds })
   if (measured.status === 'rejected') {
     const { kept } = measurement
-    if (!kept || !isUnusable(measured.reason) || rows.status === 'rejected') throw measured.reason
+    if (!kept || !isUnusable(measured.reason)) throw measured.reason
     const findings = judge(kept)
     return { state: 'succeeded', verdict: verdictOfPart(findings), error: toJobError(asProblem(measured.reason)), report: kept, findings }
   }
-  if (rows.status === 'rejected') throw rows.reason
   const report = measured.value
   const findings = judge(report)
   return { state: 'succeeded', verdict: verdictOf(findings), error: null, report, findings }

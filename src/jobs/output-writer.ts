@@ -1,4 +1,4 @@
-import type { RunStore } from '#core/ports/storage.ts'
+import type { OutputPiece, RunStore } from '#core/ports/storage.ts'
 import { persist } from './persist.ts'
 
 const chunkBytes = 64 << 10
@@ -12,7 +12,7 @@ interface Options {
   row: Promise<void>
 }
 
-/** Keeps a stream of text for the report and stores it as it comes: a short one with a single write at its end. */
+/** Keeps a stream of text for the report and stores it as it comes: a short one with the end of its run. */
 export function createOutputWriter ({ runs, run, stream, row }: Options) {
   const kept: Buffer[] = []
   let waiting: Buffer[] = []
@@ -21,15 +21,21 @@ export function createOutputWriter ({ runs, run, stream, row }: Options) {
   let timer: NodeJS.Timeout | undefined
   let writes = row
 
-  function flush (): void {
+  function take (): OutputPiece | null {
     clearTimeout(timer)
     timer = undefined
-    if (waitingBytes === 0) return
-    const bytes = Buffer.concat(waiting, waitingBytes)
-    const from = offset
+    if (waitingBytes === 0) return null
+    const piece = { stream, offset, bytes: Buffer.concat(waiting, waitingBytes) }
     offset += waitingBytes
     waiting = []
     waitingBytes = 0
+    return piece
+  }
+
+  function flush (): void {
+    const piece = take()
+    if (!piece) return
+    const { offset: from, bytes } = piece
     writes = writes.then(async () => {
       for (let at = 0; at < bytes.length; at += chunkBytes) {
         await persist(() => runs.append(run, stream, from + at, bytes.subarray(at, at + chunkBytes)))
@@ -48,10 +54,11 @@ export function createOutputWriter ({ runs, run, stream, row }: Options) {
       timer ??= setTimeout(flush, gatherMs)
       if (waitingBytes >= chunkBytes) flush()
     },
-    /** Fulfilled when everything is stored. */
-    async end (): Promise<void> {
-      flush()
+    /** Fulfilled when everything is stored but what it answers: the last piece, which the end of the run takes along. */
+    async end (): Promise<OutputPiece[]> {
+      const last = take()
       await writes
+      return last ? [last] : []
     },
     raw: () => Buffer.concat(kept),
     get bytes () { return offset + waitingBytes }

@@ -1,9 +1,11 @@
 import { profilesOf, type AnyDiagnostic } from '#core/diagnostic.ts'
 import { asProblem, Problem } from '#core/errors.ts'
 import type { NamespaceSummary } from '#core/ports/cluster.ts'
+import type { SessionStore } from '#core/ports/storage.ts'
 import type { ImageEntry, PreflightPod } from '#core/preflight.ts'
 import type { ProfileName } from '#core/profile.ts'
 import type { Session, SessionKey } from '#core/session.ts'
+import { shareCalls } from '#core/share-calls.ts'
 import { containerNameOf, type PodSummary } from '#core/target.ts'
 import { v7 as uuidv7 } from 'uuid'
 import type { Context } from './context.ts'
@@ -59,13 +61,21 @@ export async function planPod (context: Context, question: Question, signal?: Ab
   throw refusal ?? new Problem('EPH_POD_SECURITY', `Cannot look into pod "${pod.name}": the diagnostic has no profile for these parameters`)
 }
 
+const searches = new WeakMap<SessionStore, ReturnType<typeof shareCalls<Session | null>>>()
+
+function findLiving ({ database: { sessions } }: Context, key: SessionKey): Promise<Session | null> {
+  let search = searches.get(sessions)
+  if (!search) searches.set(sessions, search = shareCalls())
+  return search(JSON.stringify(key), () => sessions.findLiving(key))
+}
+
 /** The open session of a key whose container still runs, as far as this reading of the pod can tell. */
-async function livingSession ({ database }: Context, key: SessionKey, pod: PodSummary): Promise<Session | null> {
-  const session = await database.sessions.findLiving(key)
+async function livingSession (context: Context, key: SessionKey, pod: PodSummary): Promise<Session | null> {
+  const session = await findLiving(context, key)
   if (!session) return null
   const container = pod.ephemeral.find(({ name }) => name === session.ephemeralContainer)
   if (!container?.exitReason) return session
-  await database.sessions.close(session.id, `the container ended: ${container.exitReason}`)
+  await context.database.sessions.close(session.id, `the container ended: ${container.exitReason}`)
   return null
 }
 

@@ -24,12 +24,12 @@ export function createJobReads (context: Context): JobReads {
       return await jobs.pods(id, page)
     },
 
-    async wait (caller, id, { seconds, signal, knownVersion }) {
+    async wait (caller, id, { seconds, signal, knownVersion, launched }) {
       const until = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)])
       // Watched before the first look: a change in between is not missed.
       const changes = watchChanges(jobs, id, until)
       try {
-        let job = await see(caller, id)
+        let job = launched ?? await see(caller, id)
         const isNews = () => isFinal(job.state) || (knownVersion !== undefined && versionOf(job) !== knownVersion)
         while (!isNews() && !until.aborted) {
           await (knownVersion === undefined ? changes.nearEnd() : changes.next())

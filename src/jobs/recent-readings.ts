@@ -1,4 +1,5 @@
 import type { ClusterReader, NamespaceSummary } from '#core/ports/cluster.ts'
+import { shareCalls } from '#core/share-calls.ts'
 import type { PodSummary, Target } from '#core/target.ts'
 import { createRecent } from './recent.ts'
 import { readAim, type Aim } from './read-aim.ts'
@@ -19,6 +20,7 @@ export function recentReadings (reader: ClusterReader) {
 
 function createReadings (reader: ClusterReader) {
   const pods = createRecent<Reading>(maxAgeMs)
+  const shareAims = shareCalls<Aim>()
 
   const readPod = async (namespace: string, name: string): Promise<Reading> => {
     const [pod, summary] = await Promise.all([reader.pod(namespace, name), reader.namespace(namespace)])
@@ -30,7 +32,7 @@ function createReadings (reader: ClusterReader) {
     of: (namespace: string, name: string): Promise<Reading> => pods.of(`${namespace}/${name}`, () => readPod(namespace, name)),
     /** What a target means now; kept for the dispatches that follow. */
     async aim (target: Target): Promise<Aim> {
-      const aim = await readAim(reader, target)
+      const aim = await shareAims(JSON.stringify(target), () => readAim(reader, target))
       for (const pod of aim.resolved.pods) pods.remember(`${pod.namespace}/${pod.name}`, { pod, namespace: aim.namespace })
       return aim
     }

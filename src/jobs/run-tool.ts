@@ -1,6 +1,7 @@
 import { asProblem, Problem } from '#core/errors.ts'
 import { settleCause, outcomes, type EndCause } from '#core/outcome.ts'
 import { ChannelLost, type ChannelRun, type RunEnd, type RunRequest, type RunSink } from '#core/ports/channel.ts'
+import type { OutputPiece } from '#core/ports/storage.ts'
 import type { Run } from '#core/run.ts'
 import { v7 as uuidv7 } from 'uuid'
 import type { Measurement } from './measurement.ts'
@@ -10,12 +11,17 @@ import { failureOf, RunFailure } from './run-failure.ts'
 
 /** What the runner may need beyond the deadline, and then some: later than this nothing will come. */
 const deadlinePatienceMs = 10_000
+/** A tool that is quicker and may be run again is written down as started with its end. */
+const quickMs = 150
 
 export interface Sinks extends RunSink {
   /** Fulfilled when a planned end would lose nothing: asked to end before it listens, a capture would leave nothing at all. */
   readyToEnd (): Promise<void>
-  /** Stores what is left once the tool has ended as `cause`; answers the streams and, where they are not whole, another cause. */
-  close (end: RunEnd | null, cause: EndCause): Promise<{ streams: Run['streams'], cause: EndCause, because?: string }>
+  /**
+   * Stores what is left once the tool has ended as `cause`, but the last pieces; answers these, the streams and, where they are not whole,
+   * another cause.
+   */
+  close (end: RunEnd | null, cause: EndCause): Promise<{ streams: Run['streams'], last: OutputPiece[], cause: EndCause, because?: string }>
 }
 
 export type ToolRequest = Pick<RunRequest, 'argv'> & Partial<Omit<RunRequest, 'id' | 'argv' | 'seconds'>>
@@ -47,10 +53,13 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
   const id = uuidv7()
   const { argv } = request
   const { jobPodId, jobId, attempt } = claim
-  const row = runs.start({ id, argv, jobPodId, jobId, attempt, sessionId: acquired.session.id, diagnostic: diagnostic.name })
+  const { session, reused } = acquired
+  const { username } = claim.principal
+  const row = runs.start({ id, argv, jobPodId, jobId, attempt, sessionId: session.id, reused, username, diagnostic: diagnostic.name })
   // Where a second run could do harm, the row must stand before anything is sent; elsewhere its failure is met below.
   if (!diagnostic.retrySafe) await row
-  row.catch(() => {})
+  // Another attempt owns the claim: what runs here could no longer be written down.
+  row.catch((error: unknown) => { if (asProblem(error).code === 'EPH_CONFLICT') orders.cancel() })
   measurement.runIds.push(id)
 
   const sent = Promise.withResolvers<ChannelRun>()
@@ -67,7 +76,9 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
     ? { endCause: closed.cause, completeness: outcomes[closed.cause].completeness }
     : { endCause: null, completeness: null }
   const { exitCode = null, signal = null, durationMs = null } = told.end ?? {}
-  await persist(() => runs.end(id, { exitCode, signal, endCause, durationMs, completeness, streams: closed.streams }))
+  const { streams, last } = closed
+  const unwritten = { started: told.hasStarted, output: last }
+  await persist(() => runs.end(id, { exitCode, signal, endCause, durationMs, completeness, streams, unwritten }))
   if (told.problem) throw told.problem
   const failure = failureOf(closed.cause, tool, closed.because)
   if (failure) throw failure
@@ -89,8 +100,9 @@ interface Following { sinks: Sinks, sent: PromiseWithResolvers<ChannelRun>, row:
 
 /** Sends the run and waits for its end, or until nobody waits any more. Never rejects. */
 async function follow (measurement: Measurement, request: RunRequest, { sinks, sent, row, stoppable }: Following): Promise<Followed> {
-  const { database: { runs }, acquired: { channel }, orders } = measurement
+  const { database: { runs }, acquired: { channel }, orders, diagnostic } = measurement
   const limit = openLimit(orders.givenUp, request.seconds * 1000 + deadlinePatienceMs)
+  let mark: NodeJS.Timeout | undefined
   const followed: Followed = { end: null, cause: 'disconnected', hasStarted: false, marked: Promise.resolve(), problem: null }
   try {
     const run = channel.run(request, sinks)
@@ -98,14 +110,18 @@ async function follow (measurement: Measurement, request: RunRequest, { sinks, s
     run.ended.catch(() => {}) // waited for below, unless it was lost before it started
     followed.hasStarted = await Promise.race([run.started.then(() => true), limit.reached.then(() => false)])
     if (followed.hasStarted) {
-      followed.marked = row.then(() => persist(() => runs.started(request.id)))
-      followed.marked.catch(() => {})
+      // Where a second run could do harm, that it has started must be known at once.
+      mark = setTimeout(() => {
+        followed.marked = row.then(() => persist(() => runs.started(request.id)))
+        followed.marked.catch(() => {})
+      }, diagnostic.retrySafe ? quickMs : 0)
       followed.end = await Promise.race([run.ended, limit.reached])
     }
     followed.cause = followed.end ? causeOf(followed.end, stoppable) : orders.cause ?? 'deadline'
   } catch (error) {
     if (!(error instanceof ChannelLost)) followed.problem = asProblem(error)
   } finally {
+    clearTimeout(mark)
     limit.close()
   }
   return followed

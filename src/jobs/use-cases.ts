@@ -22,8 +22,13 @@ export interface TargetPod { pod: PodSummary, profiles: string[], refusal: strin
 export interface UseCases {
   submit (caller: Principal, request: JobRequest, options: { idempotencyKey: string | null }): Promise<{ job: Job, replayed: boolean }>
   preflight (caller: Principal, request: JobRequest): Promise<PreflightPod[]>
-  /** The job when it is final, or as it is after `seconds`, or when it is no longer as `knownVersion` (see versionOf). */
-  wait (caller: Principal, id: string, options: { seconds: number, signal: AbortSignal, knownVersion?: string }): Promise<Job>
+  /**
+   * The job when it is final, or as it is after `seconds`, or when it is no longer as `knownVersion` (see versionOf). `launched`: the
+   * caller's own job as it was just stored, which need not be looked at again before something changes.
+   */
+  wait (
+    caller: Principal, id: string, options: { seconds: number, signal: AbortSignal, knownVersion?: string, launched?: Job | undefined }
+  ): Promise<Job>
   job (caller: Principal, id: string): Promise<Job>
   jobs (caller: Principal, filter: Asked<JobFilter>, page: PageRequest): Promise<Page<JobSummary>>
   jobPods (caller: Principal, id: string, page: PageRequest): Promise<Page<JobPod & { id: string }>>

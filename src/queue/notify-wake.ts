@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Wake } from '#core/ports/wake.ts'
+import { shareCalls } from '#core/share-calls.ts'
 import { unavailable } from './unavailable.ts'
 import { within } from './within.ts'
 
@@ -13,10 +15,13 @@ const wakeChannel = 'ephemera_wake'
 /** Nobody listens to it: what is sent there asks only whether Postgres answers. */
 const checkChannel = 'ephemera_check'
 const answerMs = 2000
+/** Rings that come so close together wake the other processes once: each NOTIFY is a commit. */
+const gatherMs = 10
 
 /** For one machine without Redis: a ring wakes all listeners, and whoever comes too late finds the work claimed. */
 export function createNotifyWake ({ listen, notify }: Notifications): Wake {
   const listeners = new Map<() => void, () => void>()
+  const share = shareCalls<void>()
   let isClosed = false
 
   async function send (channel: string): Promise<void> {
@@ -33,7 +38,7 @@ export function createNotifyWake ({ listen, notify }: Notifications): Wake {
       if (isClosed) throw unavailable('ring for work', new Error('the queue is closed'))
       for (const rung of [...listeners.keys()]) rung()
       try {
-        await send(wakeChannel)
+        await share(wakeChannel, () => delay(gatherMs).then(() => send(wakeChannel)))
       } catch (error) {
         // Where a listener of this process was woken, the ring has done its work.
         if (listeners.size === 0) throw unavailable('ring for work', error)

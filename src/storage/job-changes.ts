@@ -14,7 +14,7 @@ const idsPerNotification = 200
 /** So late at most does somebody look again whose notification was lost with the process that owed it. */
 const lookAgainMs = 5000
 /** A job changes several times in a moment, and others hear of that early enough. */
-const gatherMs = 5
+const gatherMs = 25
 
 /**
  * Who waits for a job in this process is told at once, the others by NOTIFY. NOTIFY is not part of the transactions that change jobs: it

@@ -5,6 +5,7 @@ import { findingEvent, podEvent, type DraftEvent } from './job-events.ts'
 import { toJsonText } from './json-text.ts'
 import type { Postgres } from './postgres.ts'
 import { endedJob, endEvents, settleJob } from './settle-job.ts'
+import { useSession } from './use-session.ts'
 
 /** Pods that may run at the same time, over all processes. */
 export interface Limits { caller: number, namespace: number, node: number }
@@ -38,8 +39,12 @@ export function createClaims (db: Postgres, changes: JobChanges, { limits, lease
     },
 
     async attachSession (claim, sessionId, reused) {
-      const rows = await db.rows(`UPDATE job_pod SET session_id = $4, session_reused = $5 WHERE ${held} RETURNING id`,
-        [...fence(claim), sessionId, reused])
+      const rows = await db.rows(`
+        WITH pod AS (
+          UPDATE job_pod SET session_id = $4, session_reused = $5 WHERE ${held} RETURNING id
+        ), used AS (
+          ${useSession('$4', '$6')} AND EXISTS (SELECT FROM pod))
+        SELECT id FROM pod`, [...fence(claim), sessionId, reused, claim.principal.username])
       return rows.length === 1
     },
 

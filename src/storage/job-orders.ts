@@ -26,10 +26,10 @@ export function createOrders (db: Postgres, changes: JobChanges, cluster: string
         const asked = await tx.rows(`
           UPDATE job SET cancel_asked_at = coalesce(cancel_asked_at, now()) WHERE id = $1 AND finished_at IS NULL RETURNING id`, [id])
         if (asked.length === 0) return
-        // Whoever has a pod locked waits for the job, and sees what was asked.
+        // Whoever has a pod locked waits for the job, and sees what was asked. (|| '' keeps it from the index of all that is queued.)
         const ended = await tx.rows<EndedPod>(`
           UPDATE job_pod SET state = 'cancelled', error = $2, finished_at = clock_timestamp()
-          WHERE id IN (SELECT id FROM job_pod WHERE job_id = $1 AND state = 'queued' FOR UPDATE SKIP LOCKED)
+          WHERE id IN (SELECT id FROM job_pod WHERE job_id = $1 AND state || '' = 'queued' FOR UPDATE SKIP LOCKED)
           RETURNING id, namespace, pod, pod_uid, attempt`, [id, toJsonText(cancelledError)])
         await settleJob(tx, id, ended.map(({ pod_uid: podUid, ...pod }) =>
           podEvent({ ...pod, podUid, state: 'cancelled', verdict: null, error: cancelledError })))

@@ -23,6 +23,18 @@ const queryTimeoutMs = 15_000
 /** Before that the server gives a statement up itself: what nobody waits for any more must not be carried out later. */
 const statementTimeoutMs = 14_000
 
+const settings = {
+  // The Prisma adapter ignores time zones: without UTC, times would silently be shifted.
+  TimeZone: 'UTC',
+  statement_timeout: statementTimeoutMs,
+  idle_in_transaction_session_timeout: 30_000,
+  // Plans are kept, and may have been made while a table was nearly empty: where there is an index, no table is read as a whole.
+  enable_seqscan: 'off'
+}
+
+/** A new connection plans every statement and function anew, which the first callers after a quiet time would feel. */
+const idleMs = 30 * 60_000
+
 const names = new Map<string, string>()
 
 /** Statements of this process by a name each, so that a connection parses and plans each of them once. There are only some dozens. */
@@ -47,11 +59,11 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
     max: connections,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: queryTimeoutMs,
+    idleTimeoutMillis: idleMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     application_name: 'ephemera',
-    // The Prisma adapter ignores time zones: without UTC, times would silently be shifted.
-    ...(pooled ? {} : { options: `-c TimeZone=UTC -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=30s` })
+    ...(pooled ? {} : { options: Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(' ') })
   })
   // An idle connection that dies is replaced by the pool at the next query, which reports what is wrong.
   pool.on('error', () => {})

@@ -8,6 +8,7 @@ import type { Postgres } from './postgres.ts'
 import type { Prisma } from './prisma.ts'
 import { toRun } from './run-row.ts'
 import { isId } from './stored.ts'
+import { useSession } from './use-session.ts'
 
 /** A stored piece is at most so long: what is looked for cannot begin earlier. */
 const chunkBytes = 64 << 10
@@ -16,23 +17,24 @@ const artifacts = { artifacts: { orderBy: { id: 'asc' } } } as const
 
 export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChanges): RunStore {
   return {
-    async start ({ id, jobPodId, jobId, sessionId, attempt, diagnostic, argv }) {
+    async start ({ id, jobPodId, jobId, sessionId, attempt, diagnostic, argv, reused, username }) {
       // The lock waits for a sweep that is just taking the pod away from a lost worker; what is started after that, nobody would end.
       const held = await db.rows(`
         WITH held AS (
-          SELECT id, job_id, namespace, pod, pod_uid FROM job_pod WHERE id = $2 AND job_id = $3 AND attempt = $5 AND state = 'running' FOR KEY SHARE
+          UPDATE job_pod SET session_id = $4, session_reused = $8 WHERE id = $2 AND job_id = $3 AND attempt = $5 AND state = 'running' RETURNING *
+        ), used AS (
+          ${useSession('$4', '$9')} AND EXISTS (SELECT FROM held)
         ), made AS (
           INSERT INTO run (id, job_pod_id, job_id, session_id, namespace, pod, pod_uid, attempt, diagnostic, argv)
           SELECT $1, id, job_id, $4, namespace, pod, pod_uid, $5, $6, $7 FROM held ON CONFLICT DO NOTHING)
-        SELECT id FROM held`, [id, jobPodId, jobId, sessionId, attempt, diagnostic, argv.map(cleanText)])
+        SELECT id FROM held`, [id, jobPodId, jobId, sessionId, attempt, diagnostic, argv.map(cleanText), reused, username])
       if (held.length === 0) throw new Problem('EPH_CONFLICT', `Cannot start run "${id}": its attempt no longer holds the pod`)
     },
 
     async started (id) {
       const [run] = await db.rows<{ job_id: string }>(`
         WITH begun AS (UPDATE run SET started_at = now() WHERE id = $1 AND started_at IS NULL RETURNING *)
-        SELECT job_id, append_events(job_id, jsonb_build_array(jsonb_build_object('type', 'run', 'data', jsonb_build_object(
-          'phase', 'started', 'runId', id, 'jobPodId', job_pod_id, 'pod', pod, 'argv', argv)))) FROM begun`, [id])
+        SELECT job_id, append_events(job_id, run_started_event(begun)) FROM begun`, [id])
       if (run) changes.changed(run.job_id)
     },
 
@@ -43,17 +45,20 @@ export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChange
       changes.changed(jobId)
     },
 
-    async end (id, { exitCode, signal, endCause, durationMs, completeness, streams }) {
-      const [run] = await db.rows<{ job_id: string }>(`
-        WITH ended AS (
-          UPDATE run SET ended_at = now(), exit_code = $2, signal = $3, end_cause = $4, duration_ms = $5, completeness = $6, streams = $7
-          WHERE id = $1 AND ended_at IS NULL RETURNING *)
-        SELECT job_id, append_events(job_id, jsonb_build_array(jsonb_build_object('type', 'run', 'data', jsonb_build_object(
-          'phase', 'ended', 'runId', id, 'jobPodId', job_pod_id, 'pod', pod, 'exitCode', exit_code, 'signal', signal, 'endCause', end_cause,
-          'completeness', completeness)))) FROM ended`,
-      [id, exitCode, signal && cleanText(signal), endCause, durationMs === null ? null : Math.round(durationMs),
-        toJsonText(completeness), toJsonText(streams)])
-      if (run) changes.changed(run.job_id)
+    async end (id, { exitCode, signal, endCause, durationMs, completeness, streams, unwritten }) {
+      const piece = (name: string) => unwritten?.output.find(({ stream }) => stream === name)
+      const [stdout, stderr] = [piece('stdout'), piece('stderr')]
+      const ending = {
+        exit_code: exitCode,
+        signal: signal && cleanText(signal),
+        end_cause: endCause,
+        duration_ms: durationMs === null ? null : Math.round(durationMs),
+        completeness,
+        streams
+      }
+      const [row] = await db.rows<{ job: string | null }>('SELECT end_run($1, $2, $3, $4, $5, $6, $7) AS job', [id, toJsonText(ending),
+        unwritten?.started ?? false, stdout?.offset ?? null, stdout?.bytes ?? null, stderr?.offset ?? null, stderr?.bytes ?? null])
+      if (row?.job) changes.changed(row.job)
     },
 
     async find (id) {

@@ -8,9 +8,6 @@ import type { Prisma } from './prisma.ts'
 import { toSession, type SessionRow } from './session-row.ts'
 import { camelKeys, isId } from './stored.ts'
 
-/** Use is written down this often at most: many jobs of one pod share a row. */
-const usedEverySeconds = 5
-
 const date = (iso: string | undefined) => iso === undefined ? undefined : new Date(iso)
 
 /** Active between two times: opened before the second, last used after the first. */
@@ -57,12 +54,6 @@ export function createSessionStore (db: Postgres, prisma: Prisma): SessionStore 
 
     async opened (id) {
       await db.rows('UPDATE session SET state = \'open\' WHERE id = $1 AND state = \'opening\'', [id])
-    },
-
-    async used (id, username) {
-      await db.rows(`
-        UPDATE session SET last_used_at = now(), used_by = CASE WHEN $2 = ANY (used_by) THEN used_by ELSE used_by || $2 END
-        WHERE id = $1 AND (last_used_at < now() - make_interval(secs => $3) OR $2 <> ALL (used_by))`, [id, username, usedEverySeconds])
     },
 
     async close (id, reason) {

@@ -15,8 +15,9 @@ const upkeepEveryMs = 6 * 3600 * 1000
 interface DuePod { id: string, job_id: string, namespace: string, pod: string, pod_uid: string, attempt: number, retry_safe: boolean }
 
 const columns = 'p.id, p.job_id, p.namespace, p.pod, p.pod_uid, p.attempt, j.retry_safe'
-const waited = 'p.state = \'queued\' AND p.attempt = 0 AND p.expires_at <= clock_timestamp()'
-const lost = 'p.state = \'running\' AND p.lease_until <= clock_timestamp()'
+// now(), since no index is asked for a clock_timestamp().
+const waited = 'p.state = \'queued\' AND p.attempt = 0 AND p.expires_at <= now()'
+const lost = 'p.state = \'running\' AND p.lease_until <= now()'
 
 const expired = jobError('EPH_EXPIRED', 'Cannot start the measurement: it had to wait longer than startWithinSeconds')
 const indeterminate = jobError('EPH_INDETERMINATE', 'Cannot tell how the measurement ended: its worker was lost while the tool ran')
@@ -42,8 +43,8 @@ export function createSweep (db: Postgres, changes: JobChanges): () => Promise<n
   let upkeptAt = 0
 
   /** One short transaction for each pod: asks again under the lock, and leaves alone what somebody else has locked. */
-  async function endEach (due: string, end: (tx: Querier, pod: DuePod) => Promise<void>): Promise<number> {
-    const found = await db.rows<{ id: string }>(`SELECT p.id FROM job_pod p WHERE ${due} LIMIT ${batch}`)
+  async function endEach (due: string, since: string, end: (tx: Querier, pod: DuePod) => Promise<void>): Promise<number> {
+    const found = await db.rows<{ id: string }>(`SELECT p.id FROM job_pod p WHERE ${due} ORDER BY ${since} LIMIT ${batch}`)
     let count = 0
     for (const { id } of found) {
       const jobId = await db.transaction(async tx => {
@@ -68,7 +69,8 @@ export function createSweep (db: Postgres, changes: JobChanges): () => Promise<n
   }
 
   return async () => {
-    const ended = await endEach(waited, (tx, pod) => endPod(tx, pod, 'expired', expired)) + await endEach(lost, recover)
+    const ended = await endEach(waited, 'p.expires_at', (tx, pod) => endPod(tx, pod, 'expired', expired)) +
+      await endEach(lost, 'p.lease_until', recover)
     // A wake-up that nobody has answered for a second is the sweep's: whoever sweeps looks for work anyway.
     await db.rows('UPDATE outbox SET relayed_at = now() WHERE relayed_at IS NULL AND created_at < now() - interval \'1 second\'')
     await keepUp() // last: its failure keeps nobody waiting

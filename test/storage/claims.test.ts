@@ -114,6 +114,24 @@ t.test('8 workers in 2 processes claim 1,000 pods, none twice', async t => {
   t.ok(claimed.every(({ attempt }) => attempt === 1))
 })
 
+t.test('a claim reads a few rows of a long queue, although its plan was made when the queue was short', async t => {
+  const { jobs, add, url } = await open(t)
+  const db = await connect(t, url)
+  const claim = () => db.query('SELECT claim_job_pods(\'w\', 2, 30, 10000, 10000, 10000)')
+  await add('ada')
+  await db.query('VACUUM ANALYZE')
+  await claim()
+  const pods = () => Array.from({ length: 50 }, () => draftPod())
+  await Promise.all(Array.from({ length: 40 }, () => jobs.create(draftJob({ username: 'flood', pods: pods() }))))
+  await add('bob')
+  await db.query('BEGIN')
+  t.equal((await claim()).rowCount, 2)
+  const { rows: [{ read }] } = await db.query(
+    'SELECT (seq_tup_read + idx_tup_fetch)::integer AS read FROM pg_stat_xact_user_tables WHERE relname = \'job_pod\'')
+  t.ok(read < 100, `${read} rows were read`)
+  await db.query('ROLLBACK')
+})
+
 t.test('a pod that somebody has locked holds up nobody', async t => {
   const { add, claimIds, url } = await open(t)
   const [head, next] = [await add('ada'), await add('ada')]

@@ -30,7 +30,7 @@ const conflict = { code: 'EPH_CONFLICT' }
 t.test('a run is there from its start to its end, in its job and as events', async t => {
   const seq = await lastSeq()
   const id = uuidv7()
-  const draft = { ...claim, id, sessionId: randomUUID(), argv: ['dig', 'a\u0000b', '\ud800'] }
+  const draft = { ...claim, id, sessionId: randomUUID(), argv: ['dig', 'a\u0000b', '\ud800'], reused: false, username: 'ada' }
   await runs.start(draft)
   const waiting = await runs.find(id)
   t.strictSame([...Value.Errors(Run, waiting)], [])
@@ -51,6 +51,28 @@ t.test('a run is there from its start to its end, in its job and as events', asy
   ])
 })
 
+t.test('the end of a run brings along what was not written down of it', async t => {
+  const seq = await lastSeq()
+  const draft = { ...claim, id: uuidv7(), sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada' }
+  await runs.start(draft)
+  await runs.append(draft, 'stdout', 0, Buffer.from('first '))
+  const output = [
+    { stream: 'stdout' as const, offset: 6, bytes: Buffer.from([0, 255, 10]) }, { stream: 'stderr' as const, offset: 0, bytes: Buffer.from('oh') }
+  ]
+  for (let times = 0; times < 2; times++) await runs.end(draft.id, { ...exited, unwritten: { started: true, output } })
+  t.ok((await read(draft)).equals(Buffer.from([...Buffer.from('first '), 0, 255, 10])))
+  t.equal((await runs.output(draft, 'stderr', 0, 10)).toString(), 'oh')
+  const run = await runs.find(draft.id)
+  t.equal(Date.parse(run!.endedAt!) - Date.parse(run!.startedAt!), 41)
+  t.match(await eventsSince(seq), [
+    { type: 'output', data: { stream: 'stdout', offset: 0, bytes: 6 } },
+    { type: 'run', data: { phase: 'started', runId: draft.id, jobPodId: claim.jobPodId, argv: ['dig'] } },
+    { type: 'output', data: { stream: 'stdout', offset: 6, bytes: 3 } },
+    { type: 'output', data: { stream: 'stderr', offset: 0, bytes: 2 } },
+    { type: 'run', data: { phase: 'ended', runId: draft.id } }
+  ])
+})
+
 t.test('start, started, append and end can be repeated', async t => {
   const run = await start()
   const seq = await lastSeq()
@@ -67,7 +89,7 @@ t.test('start, started, append and end can be repeated', async t => {
 
 t.test('start is refused where its claim is not held', async t => {
   for (const lost of [{ attempt: 2 }, { jobPodId: uuidv7() }, { jobId: uuidv7() }]) {
-    const draft = { ...claim, id: uuidv7(), sessionId: randomUUID(), argv: ['dig'], ...lost }
+    const draft = { ...claim, id: uuidv7(), sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada', ...lost }
     await t.rejects(runs.start(draft), conflict)
     t.equal(await runs.find(draft.id), null)
   }

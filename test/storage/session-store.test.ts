@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { Value } from 'typebox/value'
 import { v7 as uuidv7 } from 'uuid'
-import type { SessionDraft, SessionFilter } from '#core/ports/storage.ts'
+import type { Claim, SessionDraft, SessionFilter } from '#core/ports/storage.ts'
 import { Session, type SessionKey } from '#core/session.ts'
 import { containerNameOf, type PodSummary } from '#core/target.ts'
 import { claimedJob, startedRun } from '../support/claimed-run.ts'
@@ -97,17 +97,24 @@ t.test('open makes one session of a key, of many that try at the same time', asy
 t.test('used notes who and when, without a write for each of many uses', async t => {
   const draft = draftOf()
   const { lastUsedAt } = (await sessions.open(draft))!
-  await sessions.used(draft.id, 'ada')
+  const claims = new Map<string, Claim>()
+  for (const username of ['ada', 'bob', 'carol']) claims.set(username, await claimedJob(database, { username }))
+  const use = (username: string) => jobs.attachSession(claims.get(username)!, draft.id, true)
+  await use('ada')
   t.equal((await sessions.find(draft.id))?.lastUsedAt, lastUsedAt, 'just used')
-  await sessions.used(draft.id, 'bob')
-  await Promise.all(Array.from({ length: 10 }, () => sessions.used(draft.id, 'carol')))
+  await use('bob')
+  await Promise.all(Array.from({ length: 10 }, () => use('carol')))
   const used = await sessions.find(draft.id)
   t.strictSame(used?.usedBy, ['ada', 'bob', 'carol'])
   await db.query('UPDATE session SET last_used_at = now() - interval \'1 minute\' WHERE id = $1', [draft.id])
-  await sessions.used(draft.id, 'ada')
+  await use('ada')
   const again = await sessions.find(draft.id)
   t.strictSame(again?.usedBy, ['ada', 'bob', 'carol'])
   t.ok(again!.lastUsedAt >= used!.lastUsedAt)
+
+  const lost = { ...claims.get('bob')!, attempt: 2, principal: { ...claims.get('bob')!.principal, username: 'dan' } }
+  t.equal(await jobs.attachSession(lost, draft.id, true), false)
+  t.strictSame((await sessions.find(draft.id))?.usedBy, ['ada', 'bob', 'carol'], 'who lost the claim uses nothing')
 })
 
 t.test('a session counts its runs and stands in the pods that were measured in it', async t => {
@@ -115,7 +122,7 @@ t.test('a session counts its runs and stands in the pods that were measured in i
   const draft = draftOf({ pod: podOf({ uid: claim.podUid }) })
   await sessions.open(draft)
   t.equal(await jobs.attachSession(claim, draft.id, true), true)
-  for (let nth = 0; nth < 3; nth++) await startedRun(database, claim, { sessionId: draft.id })
+  for (let nth = 0; nth < 3; nth++) await startedRun(database, claim, { sessionId: draft.id, reused: true })
   t.match(await sessions.find(draft.id), { runCount: 3 })
   const { items } = await sessions.list({ namespaces: null, podUid: [claim.podUid] }, { limit: 5, after: null })
   t.match(items, [{ id: draft.id, runCount: 3 }])

@@ -75,7 +75,7 @@ t.test('renew keeps a claim from the sweep', async t => {
 t.test('sweep ends what must not run twice, if its tool had started', async t => {
   const { jobs, runs, claimed, lose, run, podOf } = await open(t)
   const claim = await claimed({ retrySafe: false })
-  await runs.start({ ...claim, id: uuidv7(), sessionId: randomUUID(), argv: ['dig'] })
+  await runs.start({ ...claim, id: uuidv7(), sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada' })
   await lose(claim)
   t.equal(await jobs.sweep(), 1)
   t.match(await podOf(claim), { state: 'queued' })

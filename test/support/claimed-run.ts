@@ -13,8 +13,10 @@ export async function claimedJob ({ jobs }: Stores, rest: Parameters<typeof draf
 }
 
 /** A run of a claim whose tool has started. */
-export async function startedRun ({ runs }: Stores, { jobPodId, jobId, attempt }: Claim, rest: Partial<RunDraft> = {}): Promise<RunDraft> {
-  const draft = { id: uuidv7(), jobPodId, jobId, attempt, sessionId: randomUUID(), diagnostic: 'dns-lookup', argv: ['dig', 'orders.shop'], ...rest }
+export async function startedRun ({ runs }: Stores, claim: Claim, rest: Partial<RunDraft> = {}): Promise<RunDraft> {
+  const { jobPodId, jobId, attempt, principal: { username } } = claim
+  const what = { diagnostic: 'dns-lookup', argv: ['dig', 'orders.shop'], sessionId: randomUUID(), reused: false, username }
+  const draft = { id: uuidv7(), jobPodId, jobId, attempt, ...what, ...rest }
   await runs.start(draft)
   await runs.started(draft.id)
   return draft

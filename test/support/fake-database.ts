@@ -60,10 +60,6 @@ export function createFakeDatabase () {
         return { ...session }
       },
       opened: async id => { sessions.get(id)!.state = 'open' },
-      async used (id, username) {
-        const { usedBy } = sessions.get(id)!
-        if (!usedBy.includes(username)) usedBy.push(username)
-      },
       async close (id, reason) { Object.assign(sessions.get(id)!, { state: 'closed', closedAt: now(), closedReason: reason }) },
       find: async id => sessions.get(id) ?? null,
       list: async ({ namespaces }) => page([...sessions.values()].filter(({ namespace }) => namespaces?.includes(namespace) ?? true))
@@ -72,6 +68,7 @@ export function createFakeDatabase () {
       async start (draft) {
         // A tool may be quicker than this.
         await delay(state.startRunMs)
+        jobs.attach(draft.jobPodId, { id: draft.sessionId, reused: draft.reused })
         const { namespace, name: pod, uid: podUid } = jobs.podOf(draft.jobPodId)
         const run: Run = {
           ...draft,
@@ -103,8 +100,17 @@ export function createFakeDatabase () {
         output[stream] = Buffer.concat([output[stream], bytes])
         jobs.emit(jobId, 'output', { runId: id, stream, offset, bytes: bytes.length })
       },
-      async end (id, result) {
-        const { run } = runs.get(id)!
+      async end (id, { unwritten, ...result }) {
+        const { run, output } = runs.get(id)!
+        if (unwritten?.started && !run.startedAt) {
+          run.startedAt = now()
+          jobs.emit(run.jobId, 'run', { runId: id, phase: 'started' })
+        }
+        for (const { stream, offset, bytes } of unwritten?.output ?? []) {
+          if (output[stream].length !== offset) throw new Error(`A hole in ${stream}: ${output[stream].length} bytes are stored, ${offset} follows`)
+          output[stream] = Buffer.concat([output[stream], bytes])
+          jobs.emit(run.jobId, 'output', { runId: id, stream, offset, bytes: bytes.length })
+        }
         Object.assign(run, result, { endedAt: now() })
         jobs.emit(run.jobId, 'run', { runId: id, phase: 'ended', endCause: result.endCause })
       },

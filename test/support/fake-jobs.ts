@@ -23,6 +23,7 @@ export function createFakeJobs (describe: (podId: string, session: PodRow['sessi
   const keys = new Map<string, { requestHash: string, id: string }>()
   const changes = new EventEmitter().setMaxListeners(0)
   const rowOf = (id: string) => rows.get(id) ?? null
+  const rowOfPod = (podId: string) => [...rows.values()].flatMap(({ pods }) => pods).find(({ draft }) => draft.id === podId)!
 
   const stateOf = ({ result, worker, draft }: PodRow) => draft.error ? 'failed' as const : result?.state ?? (worker ? 'running' as const : 'queued' as const)
   const ends = ({ pods }: JobRow) => pods.map(pod => ({ state: stateOf(pod), verdict: pod.result?.verdict ?? null }))
@@ -215,7 +216,9 @@ export function createFakeJobs (describe: (podId: string, session: PodRow['sessi
       changes.emit(id)
     },
     jobOf: (podId: string) => [...rows.values()].find(({ pods }) => pods.some(({ draft }) => draft.id === podId))!.draft,
-    podOf: (podId: string) => [...rows.values()].flatMap(({ pods }) => pods).find(({ draft }) => draft.id === podId)!.draft.pod,
+    podOf: (podId: string) => rowOfPod(podId).draft.pod,
+    /** As the start of a run does it. */
+    attach (podId: string, session: { id: string, reused: boolean }) { rowOfPod(podId).session = session },
     drafts: () => [...rows.values()].map(({ draft }) => draft)
   }
 }

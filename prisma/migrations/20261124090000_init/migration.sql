@@ -342,9 +342,12 @@ END $$;
 
 -- Claims the fairest queued pods of jobs: least running per caller first, then priority, then age, within the limits per caller,
 -- namespace and node. Claims go one after another (for one short statement), so that the limits are exact.
--- force_generic_plan: a plan made for the few rows of an empty queue would be a bad one later.
+-- Plans are kept for long, and may be made while the table is nearly empty: hence one plan, by indexes and nested loops only, and looking up
+-- rows by LATERAL with LIMIT, which cannot be turned round into reading the whole queue.
 CREATE FUNCTION claim_job_pods(worker text, want integer, lease_seconds integer, max_caller integer, max_namespace integer, max_node integer)
-RETURNS SETOF json LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+RETURNS SETOF json LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 DECLARE
   claimed uuid[] := '{}'; picked uuid[]; pod job_pod; begins boolean;
 BEGIN
@@ -383,17 +386,19 @@ BEGIN
           + coalesce((SELECT b.n FROM by_node b WHERE b.key = c.node), 0) AS in_node
       FROM candidate c
     ), pick AS MATERIALIZED ( -- SKIP LOCKED: someone who is just cancelling it must not hold up everybody
-      SELECT q.id, r.turn FROM ranked r JOIN job_pod q ON q.id = r.id AND q.state = 'queued'
-      WHERE r.in_namespace <= max_namespace AND (r.node = '' OR r.in_node <= max_node)
-      ORDER BY r.turn, r.priority DESC, r.id LIMIT want - cardinality(claimed) FOR UPDATE OF q SKIP LOCKED
+      SELECT q.id, r.turn FROM (
+        SELECT * FROM ranked WHERE in_namespace <= max_namespace AND (node = '' OR in_node <= max_node) ORDER BY turn, priority DESC, id) r
+      -- || '' keeps it from the index of all that is queued
+      CROSS JOIN LATERAL (SELECT j.id FROM job_pod j WHERE j.id = r.id AND j.state || '' = 'queued' LIMIT 1 FOR UPDATE SKIP LOCKED) q
+      LIMIT want - cardinality(claimed)
     ), taken AS (
       UPDATE job_pod SET state = 'running', attempt = job_pod.attempt + 1, claimed_by = worker,
              lease_until = clock_timestamp() + make_interval(secs => lease_seconds), started_at = coalesce(job_pod.started_at, clock_timestamp())
-      FROM pick WHERE job_pod.id = pick.id RETURNING job_pod.id, pick.turn, job_pod.priority)
-    SELECT coalesce(array_agg(t.id ORDER BY t.turn, t.priority DESC, t.id), '{}') INTO picked FROM taken t;
+      WHERE job_pod.id = ANY (ARRAY(SELECT id FROM pick)) RETURNING job_pod.id, job_pod.priority)
+    SELECT coalesce(array_agg(t.id ORDER BY p.turn, t.priority DESC, t.id), '{}') INTO picked FROM taken t JOIN pick p ON p.id = t.id;
     EXIT WHEN cardinality(picked) = 0;
     claimed := claimed || picked;
-    EXIT WHEN cardinality(claimed) >= want;
+    EXIT WHEN cardinality(claimed) >= want OR NOT EXISTS (SELECT FROM job_pod q WHERE q.state = 'queued');
   END LOOP;
   FOR pod IN SELECT p.* FROM job_pod p WHERE p.id = ANY (claimed) ORDER BY p.id LOOP
     UPDATE job SET state = 'running', started_at = coalesce(job.started_at, clock_timestamp()) WHERE job.id = pod.job_id AND job.state <> 'running';
@@ -406,7 +411,9 @@ BEGIN
   RETURN QUERY SELECT json_build_object('jobId', p.job_id, 'jobPodId', p.id, 'attempt', p.attempt, 'worker', worker, 'diagnostic', j.diagnostic,
       'params', j.params, 'principal', j.principal, 'image', j.image, 'timeoutSeconds', j.timeout_seconds, 'namespace', p.namespace,
       'pod', p.pod, 'podUid', p.pod_uid, 'targetContainer', p.target_container, 'cancelAsked', j.cancel_asked_at IS NOT NULL)
-    FROM unnest(claimed) WITH ORDINALITY AS c (id, nth) JOIN job_pod p ON p.id = c.id JOIN job j ON j.id = p.job_id ORDER BY c.nth;
+    FROM unnest(claimed) WITH ORDINALITY AS c (id, nth)
+    CROSS JOIN LATERAL (SELECT * FROM job_pod q WHERE q.id = c.id LIMIT 1) p
+    CROSS JOIN LATERAL (SELECT * FROM job k WHERE k.id = p.job_id LIMIT 1) j ORDER BY c.nth;
 END $$;
 
 -- Ends a claimed pod; answers its job, or null where this attempt no longer holds it.
@@ -451,22 +458,57 @@ BEGIN
   RETURN true;
 END $$;
 
--- Stores output in pieces of 64 KiB with the event that points to it; a piece that is there already is left alone.
+-- Stores output in pieces of 64 KiB; answers the event that points to it, or nothing where it is there already.
+CREATE FUNCTION put_output(job uuid, run uuid, stream text, start_byte bigint, bytes bytea) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO run_output (job_id, run_id, stream, start_byte, bytes)
+    SELECT job, put_output.run, put_output.stream, put_output.start_byte + i, substring(put_output.bytes FROM i + 1 FOR 65536)
+    FROM generate_series(0, octet_length(put_output.bytes) - 1, 65536) i
+    ON CONFLICT DO NOTHING;
+  RETURN CASE WHEN FOUND THEN jsonb_build_array(jsonb_build_object('type', 'output', 'data', jsonb_build_object(
+    'runId', put_output.run, 'stream', put_output.stream, 'offset', put_output.start_byte, 'bytes', octet_length(put_output.bytes))))
+    ELSE '[]' END;
+END $$;
+
 -- False: the run has ended, and its evidence no longer changes. (FOR SHARE: it cannot end meanwhile.)
 CREATE FUNCTION append_output(job uuid, run uuid, stream text, start_byte bigint, bytes bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  events jsonb;
 BEGIN
   PERFORM FROM run r WHERE r.id = append_output.run AND r.ended_at IS NULL FOR SHARE;
   IF NOT FOUND THEN RETURN false; END IF;
-  INSERT INTO run_output (job_id, run_id, stream, start_byte, bytes)
-    SELECT job, append_output.run, append_output.stream, append_output.start_byte + i, substring(append_output.bytes FROM i + 1 FOR 65536)
-    FROM generate_series(0, octet_length(append_output.bytes) - 1, 65536) i
-    ON CONFLICT DO NOTHING;
-  IF FOUND THEN
-    PERFORM append_events(job, jsonb_build_array(jsonb_build_object('type', 'output', 'data', jsonb_build_object(
-      'runId', append_output.run, 'stream', append_output.stream, 'offset', append_output.start_byte,
-      'bytes', octet_length(append_output.bytes)))));
-  END IF;
+  events := put_output(job, run, stream, start_byte, bytes);
+  IF jsonb_array_length(events) > 0 THEN PERFORM append_events(job, events); END IF;
   RETURN true;
+END $$;
+
+CREATE FUNCTION run_started_event(started run) RETURNS jsonb LANGUAGE sql AS $$
+  SELECT jsonb_build_array(jsonb_build_object('type', 'run', 'data', jsonb_build_object(
+    'phase', 'started', 'runId', started.id, 'jobPodId', started.job_pod_id, 'pod', started.pod, 'argv', started.argv)))
+$$;
+
+-- Ends a run, in one round trip with what was not written down of it yet: that its tool had started, and the last piece of each stream.
+-- Answers its job; null where it has ended already.
+CREATE FUNCTION end_run(run uuid, ending jsonb, has_started boolean, out_start bigint, out_bytes bytea, err_start bigint, err_bytes bytea)
+RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+  result run := jsonb_populate_record(NULL::run, ending); ended run; events jsonb := '[]';
+BEGIN
+  SELECT * INTO ended FROM run r WHERE r.id = end_run.run AND r.ended_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  IF has_started AND ended.started_at IS NULL THEN
+    ended.started_at := clock_timestamp() - make_interval(secs => coalesce(result.duration_ms, 0) / 1000.0);
+    events := run_started_event(ended);
+  END IF;
+  IF out_bytes IS NOT NULL THEN events := events || put_output(ended.job_id, run, 'stdout', out_start, out_bytes); END IF;
+  IF err_bytes IS NOT NULL THEN events := events || put_output(ended.job_id, run, 'stderr', err_start, err_bytes); END IF;
+  UPDATE run r SET started_at = ended.started_at, ended_at = clock_timestamp(), exit_code = result.exit_code, signal = result.signal,
+         end_cause = result.end_cause, duration_ms = result.duration_ms, completeness = result.completeness, streams = result.streams
+    WHERE r.id = end_run.run;
+  PERFORM append_events(ended.job_id, events || jsonb_build_object('type', 'run', 'data', jsonb_build_object(
+    'phase', 'ended', 'runId', run, 'jobPodId', ended.job_pod_id, 'pod', ended.pod, 'exitCode', result.exit_code, 'signal', result.signal,
+    'endCause', result.end_cause, 'completeness', result.completeness)));
+  RETURN ended.job_id;
 END $$;
 
 -- Ends what a lost worker left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool had started.

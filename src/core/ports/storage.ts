@@ -117,7 +117,7 @@ export interface JobStore {
   /** The fairest runnable pods of jobs, at most `want`. */
   claim (worker: string, want: number): Promise<Claim[]>
   renew (claim: Claim): Promise<Orders>
-  /** Remembers the session this pod is measured in; false when the claim is no longer held. */
+  /** Remembers the session in which a pod was measured without a run, as `runs.start` does; false when the claim is no longer held. */
   attachSession (claim: Claim, sessionId: string, reused: boolean): Promise<boolean>
   /** Commits the end of a pod and, with the last one, of the job; false when the claim is no longer held. */
   finish (claim: Claim, result: PodResult): Promise<boolean>
@@ -165,7 +165,6 @@ export interface SessionStore {
   /** The row before the container; null when another worker has made one of the same key meanwhile. */
   open (draft: SessionDraft): Promise<Session | null>
   opened (id: string): Promise<void>
-  used (id: string, username: string): Promise<void>
   close (id: string, reason: string): Promise<void>
   find (id: string): Promise<Session | null>
   list (filter: SessionFilter, page: PageRequest): Promise<Page<Session>>
@@ -179,6 +178,9 @@ export interface RunDraft {
   attempt: number
   diagnostic: string
   argv: string[]
+  /** Whether the session was there before; and who uses it now. */
+  reused: boolean
+  username: string
 }
 
 export interface RunResult {
@@ -189,7 +191,12 @@ export interface RunResult {
   durationMs: number | null
   completeness: Completeness | null
   streams: Run['streams']
+  /** What was not written down of the run before its end, and comes with it in one round trip. */
+  unwritten?: { started: boolean, output: OutputPiece[] }
 }
+
+/** The last piece of a stream: at most one of each, and at most 64 KiB. */
+export interface OutputPiece { stream: 'stdout' | 'stderr', offset: number, bytes: Uint8Array }
 
 export interface RunFilter {
   namespaces: string[] | null
@@ -202,6 +209,7 @@ export interface RunFilter {
 
 /** `started`, `append` and `end` also write the job's events `run` and `output`. */
 export interface RunStore {
+  /** Also remembers the session, and there its use. Rejects with EPH_CONFLICT when the claim is no longer held. */
   start (draft: RunDraft): Promise<void>
   /** `started` has arrived: from now on the effect of the run is unknown until it ends. */
   started (id: string): Promise<void>
