@@ -496,13 +496,14 @@ DECLARE
 BEGIN
   SELECT * INTO ended FROM run r WHERE r.id = end_run.run AND r.ended_at IS NULL FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN NULL; END IF;
+  ended.ended_at := clock_timestamp();
   IF has_started AND ended.started_at IS NULL THEN
-    ended.started_at := clock_timestamp() - make_interval(secs => coalesce(result.duration_ms, 0) / 1000.0);
+    ended.started_at := ended.ended_at - make_interval(secs => coalesce(result.duration_ms, 0) / 1000.0);
     events := run_started_event(ended);
   END IF;
   IF out_bytes IS NOT NULL THEN events := events || put_output(ended.job_id, run, 'stdout', out_start, out_bytes); END IF;
   IF err_bytes IS NOT NULL THEN events := events || put_output(ended.job_id, run, 'stderr', err_start, err_bytes); END IF;
-  UPDATE run r SET started_at = ended.started_at, ended_at = clock_timestamp(), exit_code = result.exit_code, signal = result.signal,
+  UPDATE run r SET started_at = ended.started_at, ended_at = ended.ended_at, exit_code = result.exit_code, signal = result.signal,
          end_cause = result.end_cause, duration_ms = result.duration_ms, completeness = result.completeness, streams = result.streams
     WHERE r.id = end_run.run;
   PERFORM append_events(ended.job_id, events || jsonb_build_object('type', 'run', 'data', jsonb_build_object(
