@@ -67,6 +67,8 @@ export interface PodSummary {
   annotations: Record<string, string>
   podIPs: string[]
   containers: ContainerSummary[]
+  /** Names of init containers that go on running beside the others. */
+  sidecars: string[]
   ephemeral: EphemeralSummary[]
   restarts: number
   /** Registries that the pod's own pull secrets are not known to cover are only warned about. */

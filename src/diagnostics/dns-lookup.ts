@@ -1,18 +1,12 @@
 import { Type } from 'typebox'
+import { askDns, secondsPerQuestion } from '#analysis/ask-dns.ts'
 import { parseDig } from '#analysis/dig.ts'
 import { DnsQuery, dnsTypes, toDnsQuery } from '#analysis/dns-query.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
+import { dnsName } from '#core/host.ts'
 
 /** Far above what a cache or an authoritative server in the cluster needs, and what people begin to notice. */
 const slowMs = 500
-const secondsPerAttempt = 2
-const attemptsPerServer = 2
-/** A resolver file names up to three servers; further names of its search list may wait once more for a dead first one. */
-const secondsPerQuestion = 3 * attemptsPerServer * secondsPerAttempt + 8
-
-/** Host names, and names as _http._tcp.web. Begins with a letter, digit or underscore: no option does. */
-const label = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
-const dnsName = `^${label}(?:\\.${label})*\\.?$`
 
 const absolute = (name: string) => (name.endsWith('.') ? name : `${name}.`).toLowerCase()
 const hasRecord = ({ answers, type }: DnsQuery) => answers.some(answer => answer.type === type)
@@ -159,10 +153,7 @@ export default defineDiagnostic({
   async measure ({ names, types }, probe) {
     const queries: DnsQuery[] = []
     for (const [name, type] of names.flatMap(name => types.map(type => [name, type] as const))) {
-      // As the C library asks: with search list, without EDNS. dig knows no end of options; what follows -q is never one.
-      const { stdout } = await probe.run([
-        'dig', '-r', '-u', '+search', '+showsearch', '+noedns', `+time=${secondsPerAttempt}`, `+tries=${attemptsPerServer}`, '-t', type, '-q', name
-      ])
+      const { stdout } = await probe.run(askDns(type, name))
       queries.push(toDnsQuery(name, type, parseDig(stdout)))
       probe.keep({ queries })
     }

@@ -28,6 +28,7 @@ export function summarizePod (pod: V1Pod): PodSummary {
     annotations,
     podIPs: status?.podIPs?.map(({ ip }) => ip) ?? (status?.podIP ? [status.podIP] : []),
     containers: spec?.containers.map(container => summarizeContainer(container, statuses)) ?? [],
+    sidecars: spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name) ?? [],
     ephemeral: summarizeEphemeral(pod),
     restarts: statuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
     pullSecrets: spec?.imagePullSecrets?.flatMap(({ name }) => name ?? []) ?? []

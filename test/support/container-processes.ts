@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readPod } from './lab.ts'
@@ -8,6 +9,14 @@ const read = (path: string): string => {
   } catch {
     return '' // the process has ended meanwhile
   }
+}
+
+/** Executes a program of the lab's host in the network of a pod, as to drop or refuse packets there. */
+export function inNetworkOf (namespace: string, pod: string, argv: string[]): void {
+  const id = readPod(namespace, pod).status.containerStatuses?.[0]?.containerID?.split('//')[1]
+  const pid = id && readdirSync('/proc').find(name => /^\d+$/.test(name) && read(`/proc/${name}/cgroup`).includes(id))
+  if (!pid) throw new Error(`Cannot find a process of pod "${pod}"`)
+  execFileSync('nsenter', ['--target', pid, '--net', ...argv])
 }
 
 /** Command lines of all processes in the ephemeral containers of a pod, as the host of the lab sees them. */

@@ -93,7 +93,7 @@ export interface PodObject {
   spec: { ephemeralContainers?: { name: string, image: string }[] }
   status: {
     podIP: string
-    containerStatuses?: { restartCount: number, ready: boolean }[]
+    containerStatuses?: { restartCount: number, ready: boolean, containerID?: string }[]
     ephemeralContainerStatuses?: { name: string, containerID?: string, state: Record<string, unknown> }[]
   }
 }

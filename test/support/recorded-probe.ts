@@ -26,6 +26,7 @@ export const examplePod = (rest: Partial<PodSummary> = {}): PodSummary => ({
   annotations: {},
   podIPs: ['10.244.0.6'],
   containers: [],
+  sidecars: [],
   ephemeral: [],
   restarts: 0,
   pullSecrets: [],

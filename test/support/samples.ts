@@ -148,6 +148,7 @@ export const podSummary: PodSummary = {
   containers: [{ name: 'app', image: 'web:1', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], running: true, memoryLimitBytes: 1 }],
   ephemeral: [],
   restarts: 0,
+  sidecars: [],
   pullSecrets: ['hidden-pull-secret']
 }
 

@@ -1,0 +1,26 @@
+import t from 'tap'
+import { parseNetcat } from '#analysis/netcat.ts'
+import { recordedText } from '../support/recorded.ts'
+
+t.test('each way to end is told apart', t => {
+  const expected = {
+    open: { outcome: 'open', reason: null },
+    refused: { outcome: 'refused', reason: 'Connection refused' },
+    timeout: { outcome: 'timeout', reason: 'timed out' },
+    'no-route': { outcome: 'unreachable', reason: 'No route to host' },
+    unreachable: { outcome: 'unreachable', reason: 'Network is unreachable' }
+  }
+  for (const [recording, result] of Object.entries(expected)) t.strictSame(parseNetcat(recordedText(`nc-${recording}.stderr.txt`)), result, recording)
+  const says = (words: string) => parseNetcat(`nc: connect to 10.0.0.1 port 80 (tcp) failed: ${words}\n`).outcome
+  t.equal(says('Connection reset by peer'), 'reset')
+  t.equal(says('Connection timed out'), 'timeout', 'the kernel gave up first')
+  t.equal(says('Operation not permitted'), 'failed')
+  t.end()
+})
+
+t.test('what is no report of nc is unreadable, and no result', t => {
+  for (const text of ['', 'nc: out of memory\n', 'Connection to 10.0.0.1 80 port [udp/*] succeeded!\n']) {
+    t.throws(() => parseNetcat(text), { code: 'EPH_OUTPUT_UNREADABLE' }, JSON.stringify(text))
+  }
+  t.end()
+})

@@ -1,0 +1,98 @@
+import t from 'tap'
+import { checkParams } from '#core/check-params.ts'
+import tcpConnect from '../../src/diagnostics/tcp-connect.ts'
+import { measure } from '../support/measure.ts'
+import { examplePod, recordedProbe } from '../support/recorded-probe.ts'
+import { recordedText } from '../support/recorded.ts'
+
+const nc = (recording: string, durationMs = 9) =>
+  ({ stderr: recordedText(`nc-${recording}.stderr.txt`), exitCode: recording === 'open' ? 0 : 1, durationMs })
+const dig = (recording: string) => ({ stdout: recordedText(`dig-${recording}.txt`) })
+const to = (host: string, port = 8080) => ({ destinations: [{ host, port }] })
+
+t.test('an open port passes without findings, and nothing is asked of DNS for an address', async t => {
+  const { verdict, codes, argvs, report } = await measure(tcpConnect, to('10.244.0.6'), [nc('open')])
+  t.match({ verdict, codes }, { verdict: 'pass', codes: [] })
+  t.strictSame(argvs, [['nc', '-n', '-v', '-z', '-w', '3', '10.244.0.6', '8080']])
+  t.strictSame(report, {
+    connections: [{
+      host: '10.244.0.6', port: 8080, dnsStatus: null, notTried: [], attempts: [{ ip: '10.244.0.6', outcome: 'open', reason: null, elapsedMs: 9, run: 0 }]
+    }],
+    proxy: null
+  })
+})
+
+t.test('each way to fail has its code and the run as evidence', async t => {
+  for (const [recording, code] of [['refused', 'TCP_REFUSED'], ['timeout', 'TCP_TIMEOUT'], ['no-route', 'TCP_UNREACHABLE'], ['unreachable', 'TCP_UNREACHABLE']] as const) {
+    const { verdict, findings } = await measure(tcpConnect, to('10.244.0.6'), [nc(recording)])
+    t.equal(verdict, 'fail')
+    t.match(findings, [{ code, evidence: [{ run: 0 }], data: { host: '10.244.0.6', port: 8080, ip: '10.244.0.6' } }], recording)
+  }
+  for (const [words, code] of [['Connection reset by peer', 'TCP_RESET'], ['Operation not permitted', 'TCP_FAILED']]) {
+    const stderr = `nc: connect to 10.244.0.6 port 8080 (tcp) failed: ${words}\n`
+    t.match(await measure(tcpConnect, to('10.244.0.6'), [{ stderr }]), { codes: [code] })
+  }
+})
+
+t.test('names are resolved as the pod does it; the address is what is connected to', async t => {
+  const { verdict, argvs, report } = await measure(tcpConnect, to('web.shop'), [dig('search-list'), nc('open')])
+  t.equal(verdict, 'pass')
+  t.same(argvs.map(([tool]) => tool), ['dig', 'nc'])
+  t.match(report, { connections: [{ dnsStatus: 'NOERROR', attempts: [{ outcome: 'open', run: 1 }] }] })
+  t.match(argvs[1]!.at(-2), /^10\.96\./)
+})
+
+t.test('a name without an address says so, and nothing is connected to', async t => {
+  const gone = await measure(tcpConnect, to('nope.shop'), [dig('nxdomain')])
+  t.match(gone, { verdict: 'fail', codes: ['TCP_NAME_UNRESOLVED'], findings: [{ data: { dnsStatus: 'NXDOMAIN' } }] })
+  t.match(await measure(tcpConnect, to('web.shop'), [dig('unreachable')]), { codes: ['TCP_NAME_UNRESOLVED'], findings: [{ message: /TIMEOUT/ }] })
+  const { argvs, codes } = await measure(tcpConnect, to('web.shop'), [dig('no-data'), dig('no-data')])
+  t.same(argvs.map(argv => argv.at(-3)), ['A', 'AAAA'], 'the other family is asked for')
+  t.same(codes, ['TCP_NAME_UNRESOLVED'])
+})
+
+t.test('several addresses: some that fail are a warning, all that fail an error', async t => {
+  const answer = recordedText('dig-answer.txt')
+  const record = answer.split('\n').find(line => /\sIN\s+A\s+10\./.test(line))!
+  const two = answer.replace(record, `${record}\n${record.replace(/\S+$/, '10.96.9.9')}`).replace('ANSWER: 1,', 'ANSWER: 2,')
+  t.match(await measure(tcpConnect, to('web.shop.svc.cluster.local'), [{ stdout: two }, nc('open'), nc('timeout', 3005)]), {
+    verdict: 'warn', codes: ['TCP_ADDRESS_FAILED'], findings: [{ message: /10\.96\.9\.9 \(timed out\)/, evidence: [{ run: 2 }] }]
+  })
+  t.match(await measure(tcpConnect, to('web.shop.svc.cluster.local'), [{ stdout: two }, nc('refused'), nc('timeout')]), { codes: ['TCP_REFUSED'] })
+})
+
+t.test('an answer that came late is a warning', async t => {
+  t.match(await measure(tcpConnect, to('10.244.0.6'), [nc('open', 1042)]), { verdict: 'warn', codes: ['TCP_SLOW'], findings: [{ message: /after 1042 ms/ }] })
+})
+
+t.test('where closed is expected, only an open port fails', async t => {
+  const input = { ...to('10.244.0.6'), expect: 'closed' }
+  t.match(await measure(tcpConnect, input, [nc('open')]), { verdict: 'fail', codes: ['TCP_NOT_CLOSED'] })
+  for (const recording of ['refused', 'timeout', 'no-route']) t.match(await measure(tcpConnect, input, [nc(recording)]), { verdict: 'pass', codes: [] })
+})
+
+t.test('a sidecar proxy accepts everything: open is not said on the connect alone', async t => {
+  const params = checkParams(tcpConnect, to('10.244.0.6'))
+  for (const pod of [{ containers: [{ name: 'istio-proxy', image: 'x', ports: [], running: true, memoryLimitBytes: null }] }, { sidecars: ['linkerd-proxy'] }]) {
+    const { probe } = recordedProbe([nc('open'), nc('refused')])
+    const proxied = { ...probe, pod: examplePod(pod) }
+    t.match(tcpConnect.judge(await tcpConnect.measure(params, proxied), params), [{ code: 'PATH_THROUGH_PROXY' }])
+    t.match(tcpConnect.judge(await tcpConnect.measure(params, proxied), params), [{ code: 'TCP_REFUSED' }], 'what it refuses is closed all the same')
+  }
+})
+
+t.test('metadata services are left alone, by address and by name', async t => {
+  for (const host of ['169.254.169.254', '::ffff:169.254.169.254', '1.2.3', '10.0.0.1:80']) {
+    t.throws(() => checkParams(tcpConnect, to(host, 80)), { code: 'EPH_PARAMS_INVALID', errors: [{ pointer: '/params/destinations/0/host' }] }, host)
+  }
+  const rebound = recordedText('dig-answer.txt').replace(/(\sIN\s+A\s+)10\.\S+/, '$1169.254.169.254')
+  const { argvs, codes, verdict } = await measure(tcpConnect, to('web.shop.svc.cluster.local', 80), [{ stdout: rebound }])
+  t.same(argvs.map(([tool]) => tool), ['dig'])
+  t.match({ codes, verdict }, { codes: ['TCP_NOT_TRIED'], verdict: 'inconclusive' })
+})
+
+t.test('the time it may take stays within an hour', t => {
+  const destinations = Array.from({ length: 20 }, () => ({ host: 'a.test', port: 1 }))
+  t.ok(tcpConnect.timeoutSecondsFor(checkParams(tcpConnect, { destinations, waitSeconds: 30 })) <= 3600)
+  t.end()
+})

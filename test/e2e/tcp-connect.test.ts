@@ -1,0 +1,77 @@
+import t from 'tap'
+import type { Job } from '#core/job.ts'
+import { inNetworkOf } from '../support/container-processes.ts'
+import { labEnvironment, makeNamespace, makePod, readPod } from '../support/lab.ts'
+import { startService } from '../support/service.ts'
+
+const service = await startService({ env: labEnvironment() })
+t.teardown(() => service.stop())
+const namespace = makeNamespace(t)
+const pod = makePod(namespace)
+const { podIP } = readPod(namespace, pod).status
+const reject = (port: number, how: string[]) => inNetworkOf(namespace, pod, ['iptables', '-A', 'OUTPUT', '-p', 'tcp', '--dport', `${port}`, ...how])
+
+const launch = (params: Record<string, unknown>, target: { namespace: string, pod: string } = { namespace, pod }): Promise<Job> =>
+  service.launch({ diagnostic: 'tcp-connect', target, params }, { prefer: 'wait=50' })
+const codesOf = ({ findings }: Job) => findings.map(({ code }) => code)
+
+t.test('a Service by its name is open, from a pod without a shell too', async t => {
+  const destinations = [{ host: 'orders.shop', port: 8080 }, { host: 'orders.shop.svc.cluster.local.', port: 8443 }]
+  for (const target of [{ namespace, pod }, { namespace: 'distroless', pod: makePod('distroless') }]) {
+    const job = await launch({ destinations }, target)
+    t.match(job, { state: 'succeeded', verdict: 'pass', findings: [] })
+    t.match(job.pods.items[0]?.report, { proxy: null, connections: [{ dnsStatus: 'NOERROR', attempts: [{ outcome: 'open' }] }, { attempts: [{ outcome: 'open' }] }] })
+  }
+})
+
+t.test('refused, dropped, without a way and without a name are told apart', async t => {
+  reject(7001, ['-j', 'DROP'])
+  reject(7002, ['-j', 'REJECT', '--reject-with', 'icmp-host-unreachable'])
+  const job = await launch({
+    destinations: [
+      { host: podIP!, port: 7000 }, { host: '10.96.0.10', port: 7001 }, { host: '10.96.0.10', port: 7002 }, { host: '2001:db8::1', port: 80 },
+      { host: 'nope.shop', port: 80 }
+    ],
+    waitSeconds: 1
+  })
+  t.match(job, { state: 'succeeded', verdict: 'fail' })
+  t.same(codesOf(job).toSorted(), ['TCP_NAME_UNRESOLVED', 'TCP_REFUSED', 'TCP_TIMEOUT', 'TCP_UNREACHABLE', 'TCP_UNREACHABLE'])
+  const [measured] = job.pods.items
+  for (const { evidence } of job.findings.filter(({ code }) => code !== 'TCP_NAME_UNRESOLVED')) {
+    t.ok(measured!.runs.some(({ id, argv }) => id === evidence[0]?.runId && argv[0] === 'nc'), 'the evidence is a run of nc')
+  }
+})
+
+t.test('what should be closed and is open fails; what is closed passes', async t => {
+  t.match(await launch({ destinations: [{ host: podIP!, port: 7000 }], expect: 'closed' }), { verdict: 'pass', findings: [] })
+  t.match(await launch({ destinations: [{ host: podIP!, port: 8080 }], expect: 'closed' }), { verdict: 'fail', findings: [{ code: 'TCP_NOT_CLOSED' }] })
+})
+
+t.test('the address of a metadata service is refused before anything runs', async t => {
+  const { status, body } = await service.call('POST', '/v1/jobs', {
+    body: { diagnostic: 'tcp-connect', target: { namespace, pod }, params: { destinations: [{ host: '::ffff:169.254.169.254', port: 80 }] } }
+  })
+  t.equal(status, 422)
+  t.match(body, { code: 'EPH_PARAMS_INVALID', errors: [{ pointer: '/params/destinations/0/host', detail: /metadata/ }] })
+})
+
+t.test('REST and GraphQL give the same report', async t => {
+  const params = { destinations: [{ host: podIP!, port: 7000 }] }
+  const rest = await launch(params)
+  const ask = async <T>(query: string, variables: Record<string, unknown>): Promise<T> => {
+    const { body } = await service.call<{ data: T }>('POST', '/graphql', { body: { query, variables } })
+    return body.data
+  }
+  const { launchJob } = await ask<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
+    input: { diagnostic: { tcpConnect: params }, target: { namespace, pod } }
+  })
+  await service.final(launchJob.id)
+  const { job } = await ask<{ job: unknown }>(`query ($id: ID!) {
+    job(id: $id) { verdict pods { nodes { reportJson report { ... on TcpConnectReport { connections { attempts { outcome } } } } } } }
+  }`, { id: launchJob.id })
+  const connection = { host: podIP, port: 7000, attempts: [{ ip: podIP, outcome: 'refused', run: 0 }] }
+  t.match(rest.pods.items[0]?.report, { connections: [connection] })
+  t.match(job, {
+    verdict: 'fail', pods: { nodes: [{ reportJson: { connections: [connection] }, report: { connections: [{ attempts: [{ outcome: 'refused' }] }] } }] }
+  })
+})
