@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ApiException } from '@kubernetes/client-node'
+import { ApiException, type V1Pod } from '@kubernetes/client-node'
 import { Problem } from '#core/errors.ts'
 import type { ContainerPlace } from '#core/ports/channel.ts'
+import { absentAs } from './absent.ts'
 import type { Api } from './api.ts'
 import { NoHello, type RunnerChannel } from './channel.ts'
+import { checkNamespace, checkObject } from './names.ts'
 import { lacksRunner, startState, withoutRunner } from './start-failure.ts'
 import { toProblem } from './status-error.ts'
 import { watchPod } from './watch-pod.ts'
@@ -17,13 +19,14 @@ export interface OpeningTimes {
   slowestMs: number
   /** An exec into a container that has just ended may hang instead of failing: by then the watch must tell. */
   watchAfterMs: number
+  lookEveryMs: number
   /** An image may take its time to be pulled. */
   giveUpMs: number
   /** An API server that does not even answer. */
   unreachableMs: number
 }
 export const openingTimes: OpeningTimes = {
-  everyMs: 50, eagerMs: 2000, slowestMs: 2000, watchAfterMs: 1000, giveUpMs: 120_000, unreachableMs: 15_000
+  everyMs: 50, eagerMs: 2000, slowestMs: 2000, watchAfterMs: 1000, lookEveryMs: 2000, giveUpMs: 120_000, unreachableMs: 15_000
 }
 
 /**
@@ -42,26 +45,33 @@ export async function openEventually (
   let isRunning = false
   let isWatched = false
   let wake = () => {}
+  let looks: NodeJS.Timeout | undefined
 
   function decide (problem: Problem): void {
     verdict = problem
     done.abort(problem)
   }
 
+  function seen (pod: V1Pod | null): void {
+    const state = pod === null ? gone(place) : startState(pod, place)
+    if (state === null || (state === 'running' && isRunning)) return
+    if (state === 'running') isRunning = true
+    else decide(state)
+    wake()
+  }
+
+  function failed (error: unknown): void {
+    // The tries go on without it and say the same of an API server that is gone; a missing right must be said.
+    if (error instanceof Problem && error.code === 'EPH_ACCOUNT_FORBIDDEN') decide(error)
+    wake()
+  }
+
   function watch (): void {
     if (isWatched) return
     isWatched = true
-    watchPod(api, place.namespace, place.pod, pod => {
-      const state = pod === null ? gone(place) : startState(pod, place)
-      if (state === null || (state === 'running' && isRunning)) return
-      if (state === 'running') isRunning = true
-      else decide(state)
-      wake()
-    }, error => {
-      // The tries go on without it and say the same of an API server that is gone; a missing right must be said.
-      if (error instanceof Problem && error.code === 'EPH_ACCOUNT_FORBIDDEN') decide(error)
-      wake()
-    }, either)
+    watchPod(api, place.namespace, place.pod, seen, failed, either)
+    // An API server whose watch cache lags refuses watches, or is silent, for as long as that lasts; a read is answered past the cache.
+    looks = setInterval(() => { readPod(api, place, either).then(seen, failed) }, times.lookEveryMs)
   }
 
   const slow = setTimeout(watch, times.watchAfterMs)
@@ -87,9 +97,14 @@ export async function openEventually (
     }
   } finally {
     clearTimeout(slow)
+    clearInterval(looks)
     done.abort()
   }
 }
+
+const readPod = (api: Api, { namespace, pod: name }: ContainerPlace, signal: AbortSignal): Promise<V1Pod | null> =>
+  absentAs(null, api.call(`read pod "${namespace}/${name}"`,
+    options => api.core.readNamespacedPod({ namespace: checkNamespace(namespace), name: checkObject(name) }, options), { signal }))
 
 const gone = ({ namespace, pod }: ContainerPlace, cause?: unknown) =>
   new Problem('EPH_POD_GONE', `Cannot open a channel to "${namespace}/${pod}": the pod is gone`, { effect: 'none', cause })
