@@ -1,7 +1,7 @@
 import type { DnsQuery } from './dns-query.ts'
 
-export const secondsPerAttempt = 2
-export const attemptsPerServer = 2
+const secondsPerAttempt = 2
+const attemptsPerServer = 2
 /** A resolver file names up to three servers; further names of its search list may wait once more for a dead first one. */
 export const secondsPerQuestion = 3 * attemptsPerServer * secondsPerAttempt + 8
 

@@ -2,8 +2,9 @@ import type { Static, TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { Problem, type FieldError } from './errors.ts'
+import { perObject } from './per-object.ts'
 
-const validators = new WeakMap<TSchema, Validator>()
+const validatorOf = perObject((schema: TSchema): Validator => Compile(schema))
 const maxErrors = 20
 
 interface SchemaError { keyword: string, instancePath: string, params: object, message: string }
@@ -39,8 +40,7 @@ export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): Fie
  * the schema with EPH_INVALID_REQUEST. Answers a new object; `prefix` begins the pointers of errors[].
  */
 export function checkInput<T extends TSchema> (schema: T, input: unknown, prefix = ''): Static<T> {
-  let validator = validators.get(schema)
-  if (!validator) validators.set(schema, validator = Compile(schema))
+  const validator = validatorOf(schema)
   const value: unknown = Value.Default(schema, structuredClone(input))
   if (validator.Check(value)) return value as Static<T>
   const errors = fieldErrors(validator.Errors(value), prefix)

@@ -3,16 +3,16 @@ import { Value } from 'typebox/value'
 import { fieldErrors } from './check-input.ts'
 import type { AnyDiagnostic } from './diagnostic.ts'
 import { Problem } from './errors.ts'
+import { perObject } from './per-object.ts'
 
-const validators = new WeakMap<AnyDiagnostic, Validator>()
+const validatorOf = perObject((diagnostic: AnyDiagnostic): Validator => Compile(diagnostic.params))
 
 /**
  * The one gate for the parameters of a diagnostic, whatever transport or queue they came through: fills in defaults, refuses unknown
  * fields and everything outside the schema. Answers a new object.
  */
 export function checkParams (diagnostic: AnyDiagnostic, input: unknown): Record<string, unknown> {
-  let validator = validators.get(diagnostic)
-  if (!validator) validators.set(diagnostic, validator = Compile(diagnostic.params))
+  const validator = validatorOf(diagnostic)
   const params: unknown = Value.Default(diagnostic.params, structuredClone(input ?? {}))
   const errors = validator.Check(params)
     ? diagnostic.contradictions?.(params as Record<string, unknown>) ?? []

@@ -76,12 +76,13 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
         try {
           if (orders.givenUp.aborted) writer.abandon()
           await created
-          const [rest, last] = await Promise.all([Promise.allSettled([writer.end()]), stderr.end()])
-          const settled = settle(end, cause, rest[0].status === 'fulfilled')
+          const [rest, last] = await Promise.allSettled([writer.end(), stderr.end()])
+          const settled = settle(end, cause, rest.status === 'fulfilled')
           const { sizeBytes, sha256 } = writer.stored()
           await persist(() => artifacts.seal(artifactId, sizeBytes, sha256, outcomes[settled.cause].completeness))
+          if (last.status === 'rejected') throw last.reason
           const stdout = { name: 'stdout' as const, receivedBytes, sha256: end?.stdout.sha256 ?? sha256, storedBytes: sizeBytes, redactions: 0 }
-          return { ...settled, last, streams: [stdout, describeText('stderr', stderr, end)] }
+          return { ...settled, last: last.value, streams: [stdout, describeText('stderr', stderr, end)] }
         } finally {
           orders.givenUp.removeEventListener('abort', writer.abandon)
           clearInterval(watch)

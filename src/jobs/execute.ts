@@ -58,18 +58,14 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
     kept: null,
     note
   }
-  const [measured] = await Promise.allSettled([diagnostic.measure(claim.params, createProbe(measurement))])
+  const { report, failure } = await diagnostic.measure(claim.params, createProbe(measurement)).then(
+    report => ({ report, failure: null }), (error: unknown) => ({ report: isUnusable(error) ? measurement.kept : null, failure: { error } })
+  )
   // A run remembers its session.
   if (runIds.length === 0) await context.database.jobs.attachSession(claim, acquired.session.id, acquired.reused)
-  const judge = (report: Record<string, unknown>) =>
-    toFindings(diagnostic, diagnostic.judge(report, claim.params), { pod: claim.pod, runIds })
-  if (measured.status === 'rejected') {
-    const { kept } = measurement
-    if (!kept || !isUnusable(measured.reason)) throw measured.reason
-    const findings = judge(kept)
-    return { state: 'succeeded', verdict: verdictOfPart(findings), error: toJobError(asProblem(measured.reason)), report: kept, findings }
-  }
-  const report = measured.value
-  const findings = judge(report)
-  return { state: 'succeeded', verdict: verdictOf(findings), error: null, report, findings }
+  if (!report) throw failure?.error
+  const findings = toFindings(diagnostic, diagnostic.judge(report, claim.params), { pod: claim.pod, runIds })
+  return failure
+    ? { state: 'succeeded', verdict: verdictOfPart(findings), error: toJobError(asProblem(failure.error)), report, findings }
+    : { state: 'succeeded', verdict: verdictOf(findings), error: null, report, findings }
 }

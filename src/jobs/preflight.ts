@@ -1,6 +1,7 @@
 import { profilesOf, type AnyDiagnostic } from '#core/diagnostic.ts'
 import { asProblem, Problem } from '#core/errors.ts'
 import type { NamespaceSummary } from '#core/ports/cluster.ts'
+import { perObject } from '#core/per-object.ts'
 import type { SessionStore } from '#core/ports/storage.ts'
 import type { ImageEntry, PreflightPod } from '#core/preflight.ts'
 import type { ProfileName } from '#core/profile.ts'
@@ -61,21 +62,15 @@ export async function planPod (context: Context, question: Question, signal?: Ab
   throw refusal ?? new Problem('EPH_POD_SECURITY', `Cannot look into pod "${pod.name}": the diagnostic has no profile for these parameters`)
 }
 
-const searches = new WeakMap<SessionStore, ReturnType<typeof shareCalls<Session | null>>>()
-
-function findLiving ({ database: { sessions } }: Context, key: SessionKey): Promise<Session | null> {
-  let search = searches.get(sessions)
-  if (!search) searches.set(sessions, search = shareCalls())
-  return search(JSON.stringify(key), () => sessions.findLiving(key))
-}
+const searchesIn = perObject((_: SessionStore) => shareCalls<Session | null>())
 
 /** The open session of a key whose container still runs, as far as this reading of the pod can tell. */
-async function livingSession (context: Context, key: SessionKey, pod: PodSummary): Promise<Session | null> {
-  const session = await findLiving(context, key)
+async function livingSession ({ database: { sessions } }: Context, key: SessionKey, pod: PodSummary): Promise<Session | null> {
+  const session = await searchesIn(sessions)(JSON.stringify(key), () => sessions.findLiving(key))
   if (!session) return null
   const container = pod.ephemeral.find(({ name }) => name === session.ephemeralContainer)
   if (!container?.exitReason) return session
-  await context.database.sessions.close(session.id, `the container ended: ${container.exitReason}`)
+  await sessions.close(session.id, `the container ended: ${container.exitReason}`)
   return null
 }
 

@@ -1,3 +1,4 @@
+import { perObject } from '#core/per-object.ts'
 import type { ClusterReader, NamespaceSummary } from '#core/ports/cluster.ts'
 import { shareCalls } from '#core/share-calls.ts'
 import type { PodSummary, Target } from '#core/target.ts'
@@ -9,16 +10,8 @@ const maxAgeMs = 250
 
 export interface Reading { pod: PodSummary | null, namespace: NamespaceSummary | null }
 
-const shared = new WeakMap<ClusterReader, ReturnType<typeof createReadings>>()
-
 /** Readings of the cluster, not older than 250 ms; shared by all that read it in this process, hence without a signal. */
-export function recentReadings (reader: ClusterReader) {
-  let readings = shared.get(reader)
-  if (!readings) shared.set(reader, readings = createReadings(reader))
-  return readings
-}
-
-function createReadings (reader: ClusterReader) {
+export const recentReadings = perObject((reader: ClusterReader) => {
   const pods = createRecent<Reading>(maxAgeMs)
   const shareAims = shareCalls<Aim>()
 
@@ -37,4 +30,4 @@ function createReadings (reader: ClusterReader) {
       return aim
     }
   }
-}
+})

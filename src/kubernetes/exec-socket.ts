@@ -26,7 +26,8 @@ const channelOf = { stdin: 0, stdout: 1, stderr: 2, status: 3 }
 // The API server and the kubelet take no message of unlimited size.
 const maxMessageBytes = 32_768
 const closeMs = 1000
-const tailBytes = 16_384
+/** What is kept of the last words: of standard error their end; a status is read as a whole, and is short. */
+const tailBytes = { stderr: 2000, status: 16_384 }
 const normalClosure = Buffer.of(3, 232)
 
 /**
@@ -43,7 +44,7 @@ export async function openExecSocket (
   let closedBecause = ''
   let isClosing = false
 
-  const keep = (name: keyof typeof tails, piece: Buffer) => { tails[name] = Buffer.concat([tails[name], piece]).subarray(-tailBytes) }
+  const keep = (name: keyof typeof tails, piece: Buffer) => { tails[name] = Buffer.concat([tails[name], piece]).subarray(-tailBytes[name]) }
 
   function send (opcode: number, payload: Uint8Array): void {
     if (!isClosing && socket.writable) socket.write(frameOf(opcode, payload))
@@ -113,6 +114,6 @@ function statusText (json: string): string {
     if (typeof status === 'object' && status !== null && 'message' in status) return String(status.message)
     return ''
   } catch {
-    return json
+    return json.slice(0, tailBytes.stderr)
   }
 }

@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiException, type V1Pod } from '@kubernetes/client-node'
 import { Problem } from '#core/errors.ts'
 import type { ContainerPlace } from '#core/ports/channel.ts'
-import { absentAs } from './absent.ts'
 import type { Api } from './api.ts'
 import { NoHello, type RunnerChannel } from './channel.ts'
-import { checkNamespace, checkObject } from './names.ts'
+import { readPod } from './read-pod.ts'
 import { lacksRunner, startState, withoutRunner } from './start-failure.ts'
 import { toProblem } from './status-error.ts'
 import { watchPod } from './watch-pod.ts'
@@ -71,7 +70,7 @@ export async function openEventually (
     isWatched = true
     watchPod(api, place.namespace, place.pod, seen, failed, either)
     // An API server whose watch cache lags refuses watches, or is silent, for as long as that lasts; a read is answered past the cache.
-    looks = setInterval(() => { readPod(api, place, either).then(seen, failed) }, times.lookEveryMs)
+    looks = setInterval(() => { readPod(api, place.namespace, place.pod, either).then(seen, failed) }, times.lookEveryMs)
   }
 
   const slow = setTimeout(watch, times.watchAfterMs)
@@ -101,10 +100,6 @@ export async function openEventually (
     done.abort()
   }
 }
-
-const readPod = (api: Api, { namespace, pod: name }: ContainerPlace, signal: AbortSignal): Promise<V1Pod | null> =>
-  absentAs(null, api.call(`read pod "${namespace}/${name}"`,
-    options => api.core.readNamespacedPod({ namespace: checkNamespace(namespace), name: checkObject(name) }, options), { signal }))
 
 const gone = ({ namespace, pod }: ContainerPlace, cause?: unknown) =>
   new Problem('EPH_POD_GONE', `Cannot open a channel to "${namespace}/${pod}": the pod is gone`, { effect: 'none', cause })

@@ -4,7 +4,8 @@ import { Problem } from '#core/errors.ts'
 import type { ContainerPlace, PostMortem } from '#core/ports/channel.ts'
 import { absentAs } from './absent.ts'
 import type { Api } from './api.ts'
-import { checkNamespace, checkObject } from './names.ts'
+import { checkObject } from './names.ts'
+import { readPod } from './read-pod.ts'
 
 /** Why a channel was lost, as far as the pod's status tells. Pure; null: the pod is not there. */
 export function judgePod (pod: V1Pod | null, { podUid, container }: ContainerPlace): PostMortem {
@@ -29,12 +30,10 @@ export async function performPostMortem (
   api: Api, place: ContainerPlace, signal?: AbortSignal, times = postMortemTimes
 ): Promise<PostMortem> {
   const { namespace, pod: name, node } = place
-  const pod = { namespace: checkNamespace(namespace), name: checkObject(name) }
   const until = Date.now() + times.forMs
   try {
     for (;;) {
-      const found = judgePod(await absentAs(null, api.call(`read pod "${namespace}/${name}"`,
-        options => api.core.readNamespacedPod(pod, options), { signal })), place)
+      const found = judgePod(await readPod(api, namespace, name, signal), place)
       if (found !== 'unknown') return found
       if (Date.now() + times.everyMs > until) break
       await sleep(times.everyMs, undefined, { signal })

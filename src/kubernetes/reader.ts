@@ -2,9 +2,10 @@ import type { V1Namespace } from '@kubernetes/client-node'
 import type { ClusterReader, NamespaceSummary } from '#core/ports/cluster.ts'
 import { absentAs } from './absent.ts'
 import type { Api } from './api.ts'
-import { checkNamespace, checkObject } from './names.ts'
+import { checkNamespace } from './names.ts'
 import { allPages } from './paging.ts'
 import { summarizePod } from './pod-summary.ts'
+import { readPod } from './read-pod.ts'
 import { listPods, resolveTarget } from './resolve.ts'
 import { createZones } from './zones.ts'
 
@@ -34,10 +35,7 @@ export function createReader (api: Api): ClusterReader {
     },
 
     async pod (namespace, name, signal) {
-      checkNamespace(namespace)
-      checkObject(name)
-      const pod = await absentAs(null, api.call(`read pod "${namespace}/${name}"`,
-        options => api.core.readNamespacedPod({ namespace, name }, options), { signal }))
+      const pod = await readPod(api, namespace, name, signal)
       return pod && zones.fill(summarizePod(pod))
     },
 

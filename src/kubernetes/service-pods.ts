@@ -2,8 +2,8 @@ import type { V1Pod } from '@kubernetes/client-node'
 import { checkObject } from './names.ts'
 import type { Api } from './api.ts'
 import { allPages } from './paging.ts'
+import { readPod } from './read-pod.ts'
 import { selectorText } from './selector.ts'
-import { absentAs } from './absent.ts'
 
 /**
  * Pods behind a Service: by its selector, else (a Service whose endpoints others keep) by the pods its EndpointSlices refer to. Rejects
@@ -24,7 +24,6 @@ export async function servicePods (api: Api, namespace: string, name: string, si
   // Whoever keeps the slices may refer to pods of other namespaces, for which nobody has been authorised.
   const names = new Set(slices.flatMap(({ endpoints }) => endpoints ?? []).flatMap(({ targetRef }) =>
     targetRef?.kind === 'Pod' && targetRef.name && (targetRef.namespace ?? namespace) === namespace ? checkObject(targetRef.name) : []))
-  const pods = await Promise.all([...names].slice(0, 200).map(name => absentAs(null, api.call(`read pod "${namespace}/${name}"`,
-    options => api.core.readNamespacedPod({ namespace, name }, options), { signal }))))
+  const pods = await Promise.all([...names].slice(0, 200).map(name => readPod(api, namespace, name, signal)))
   return pods.filter(pod => pod !== null)
 }
