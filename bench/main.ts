@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { images, kubeconfig, labEnvironment, makeNamespace, makePod, programs } from '../test/support/lab.ts'
 import { startS3 } from '../test/support/s3.ts'
 import { startService, type Service } from '../test/support/service.ts'
+import { createCaller } from './caller.ts'
 import { createKubectl } from './kubectl.ts'
 import { benchMany } from './many.ts'
 import { benchSingle } from './single.ts'
@@ -30,7 +31,8 @@ const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`
 
 async function benchWith (store: 'file store' | 'S3', world: Omit<World, 'service'>, run: (world: World) => Promise<Comparison[]>): Promise<Comparison[]> {
   const s3 = store === 'S3' ? await startS3(lifetime) : null
-  const service: Service = await startService({ env: { ...labEnvironment(), ...limits, EPHEMERA_LOG_LEVEL: 'warn', ...s3?.environment } })
+  const started = await startService({ env: { ...labEnvironment(), ...limits, EPHEMERA_LOG_LEVEL: 'warn', ...s3?.environment } })
+  const service: Service = { ...started, ...createCaller(started) }
   cleanups.push(() => service.stop())
   const idle = service.rss()
   const comparisons = await run({ ...world, service })

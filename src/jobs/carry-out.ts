@@ -3,6 +3,7 @@ import { asProblem } from '#core/errors.ts'
 import { announce, hear } from './announcements.ts'
 import type { Context } from './context.ts'
 import { execute, type Work } from './execute.ts'
+import { createLastRun } from './last-run.ts'
 import { persist } from './persist.ts'
 import { ring } from './ring.ts'
 
@@ -13,10 +14,12 @@ const lookMs = 100
 const retryPauseMs = 300
 
 /** One claim from its first step to its recorded end. Rejects when the end could not be recorded. */
-export async function carryOut (context: Context, work: Omit<Work, 'note'>): Promise<void> {
-  const { database: { jobs }, log } = context
+export async function carryOut (context: Context, work: Omit<Work, 'note' | 'lastRun'>): Promise<void> {
+  const { database, log } = context
+  const { jobs } = database
   const { claim, orders } = work
   const stopRenewing = keepRenewed(context, work)
+  const lastRun = createLastRun(database)
   let events: Promise<void> = Promise.resolve()
   const note: Work['note'] = (type, data) => {
     events = events.then(() => persist(() => jobs.appendEvent(claim.jobId, type, data))).catch((error: unknown) => {
@@ -24,13 +27,14 @@ export async function carryOut (context: Context, work: Omit<Work, 'note'>): Pro
     })
   }
   try {
-    const ending = await execute(context, { ...work, note })
+    const ending = await execute(context, { ...work, lastRun, note })
     await events
     if ('result' in ending) {
-      await persist(() => jobs.finish(claim, ending.result))
+      await persist(() => jobs.finish(claim, ending.result, lastRun.unwritten()))
       announce(jobs, claim.jobId, 'end')
       return
     }
+    await lastRun.write()
     await delay(claim.attempt * retryPauseMs, undefined, { signal: orders.signal }).catch(() => {}) // cut short by an order
     if (await persist(() => jobs.requeue(claim, ending.retryBecause))) ring(context)
     else await persist(() => jobs.finish(claim, ending.otherwise))
@@ -40,7 +44,7 @@ export async function carryOut (context: Context, work: Omit<Work, 'note'>): Pro
 }
 
 /** Renews the lease and hears of orders: each 5 s, soon after the job has changed, and at once when they are given in this process. */
-function keepRenewed ({ database: { jobs }, log }: Context, { claim, orders }: Omit<Work, 'note'>): () => void {
+function keepRenewed ({ database: { jobs }, log }: Context, { claim, orders }: Pick<Work, 'claim' | 'orders'>): () => void {
   let over = false
   let soon: NodeJS.Timeout | undefined
   async function renew (): Promise<void> {

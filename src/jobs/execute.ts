@@ -18,6 +18,7 @@ export interface Work {
   orders: Orders
   budget: MemoryBudget
   acquireSession: AcquireSession
+  lastRun: Measurement['lastRun']
   note: Measurement['note']
 }
 
@@ -37,7 +38,7 @@ export async function execute (context: Context, work: Work): Promise<Ending> {
 }
 
 async function measure (context: Context, work: Work, begun: { acquired?: Acquired }): Promise<PodResult> {
-  const { claim, orders, budget, acquireSession, note } = work
+  const { claim, orders, budget, acquireSession, lastRun, note } = work
   const { diagnostic, image, plan } = await reconsider(context, claim, orders.signal)
   const wanted = { name: image.name, reference: image.references[0]! }
   const acquired = await acquireSession({ plan, image: wanted, username: claim.principal.username }, orders.signal)
@@ -54,6 +55,7 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
     orders,
     budget,
     deadline: Date.now() + claim.timeoutSeconds * 1000,
+    lastRun,
     runIds,
     kept: null,
     note

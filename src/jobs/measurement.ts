@@ -3,6 +3,7 @@ import type { Claim } from '#core/ports/storage.ts'
 import type { PodSummary } from '#core/target.ts'
 import type { Acquired } from './acquire-session.ts'
 import type { Context } from './context.ts'
+import type { LastRun } from './last-run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Orders } from './orders.ts'
 
@@ -17,6 +18,7 @@ export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'poli
   budget: MemoryBudget
   /** Milliseconds since the epoch, when the whole measurement must have ended. */
   deadline: number
+  lastRun: LastRun
   /** Runs in the order of the probe's calls, as evidence counts them. */
   runIds: string[]
   /** The report as far as proven runs gave it, where the diagnostic sets it aside. */

@@ -5,9 +5,11 @@ import type { Target } from '#core/target.ts'
 export interface Aim { namespace: NamespaceSummary, resolved: ResolvedTarget }
 
 /** The pods that a target means now, and their namespace. */
-export async function readAim (reader: ClusterReader, target: Target): Promise<Aim> {
+export async function readAim (
+  reader: ClusterReader, target: Target, readNamespace: (name: string) => Promise<NamespaceSummary | null>
+): Promise<Aim> {
   const [namespace, resolved] = await Promise.all([
-    reader.namespace(target.namespace),
+    readNamespace(target.namespace),
     // Thrown below: a missing namespace is the better answer.
     reader.resolve(target).catch((error: Error) => error)
   ])

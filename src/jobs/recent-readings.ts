@@ -10,10 +10,15 @@ const maxAgeMs = 250
 
 export interface Reading { pod: PodSummary | null, namespace: NamespaceSummary | null }
 
+/** Launches that come close together read their namespace once. */
+const namespaceMs = 100
+
 /** Readings of the cluster, not older than 250 ms; shared by all that read it in this process, hence without a signal. */
 export const recentReadings = perObject((reader: ClusterReader) => {
   const pods = createRecent<Reading>(maxAgeMs)
+  const namespaces = createRecent<NamespaceSummary | null>(namespaceMs)
   const shareAims = shareCalls<Aim>()
+  const readNamespace = (name: string) => namespaces.of(name, () => reader.namespace(name))
 
   const readPod = async (namespace: string, name: string): Promise<Reading> => {
     const [pod, summary] = await Promise.all([reader.pod(namespace, name), reader.namespace(namespace)])
@@ -25,7 +30,7 @@ export const recentReadings = perObject((reader: ClusterReader) => {
     of: (namespace: string, name: string): Promise<Reading> => pods.of(`${namespace}/${name}`, () => readPod(namespace, name)),
     /** What a target means now; kept for the dispatches that follow. */
     async aim (target: Target): Promise<Aim> {
-      const aim = await shareAims(JSON.stringify(target), () => readAim(reader, target))
+      const aim = await shareAims(JSON.stringify(target), () => readAim(reader, target, readNamespace))
       for (const pod of aim.resolved.pods) pods.remember(`${pod.namespace}/${pod.name}`, { pod, namespace: aim.namespace })
       return aim
     }

@@ -44,8 +44,9 @@ export interface EndedTool { id: string, end: RunEnd, endCause: EndCause }
 
 /** One tool from its row to its end. Rejects with a RunFailure whenever the end is not one that the measurement can go on from. */
 export async function runTool (measurement: Measurement, { request, stoppable, sinks: openSinks }: ToolRun): Promise<EndedTool> {
-  const { database: { runs }, claim, diagnostic, acquired, orders } = measurement
+  const { database: { runs }, claim, diagnostic, acquired, orders, lastRun } = measurement
   const [tool = ''] = request.argv
+  await lastRun.write()
   orders.signal.throwIfAborted()
   const seconds = (measurement.deadline - Date.now()) / 1000
   if (seconds <= 0) throw new RunFailure('deadline', 'EPH_RUN_TIMEOUT', `Cannot start ${tool}: the time of the measurement is over`)
@@ -78,7 +79,8 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
   const { exitCode = null, signal = null, durationMs = null } = told.end ?? {}
   const { streams, last } = closed
   const unwritten = { started: told.hasStarted, output: last }
-  await persist(() => runs.end(id, { exitCode, signal, endCause, durationMs, completeness, streams, unwritten }))
+  lastRun.keep(id, { exitCode, signal, endCause, durationMs, completeness, streams, unwritten })
+  if (!diagnostic.retrySafe) await lastRun.write()
   if (told.problem) throw told.problem
   const failure = failureOf(closed.cause, tool, closed.because)
   if (failure) throw failure

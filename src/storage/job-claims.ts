@@ -1,5 +1,6 @@
 import type { Claim, JobStore } from '#core/ports/storage.ts'
 import { decideJob, cancelledError } from './decide-job.ts'
+import { endParameters, endRun } from './end-run.ts'
 import type { JobChanges } from './job-changes.ts'
 import { findingEvent, podEvent, type DraftEvent } from './job-events.ts'
 import { toJsonText } from './json-text.ts'
@@ -48,7 +49,7 @@ export function createClaims (db: Postgres, changes: JobChanges, { limits, lease
       return rows.length === 1
     },
 
-    async finish (claim, result) {
+    async finish (claim, result, lastRun) {
       const { jobId, jobPodId: id, namespace, pod, podUid, attempt } = claim
       const { state, verdict, error, findings } = result
       const events: DraftEvent[] = [
@@ -60,15 +61,17 @@ export function createClaims (db: Postgres, changes: JobChanges, { limits, lease
         return { job: endedJob(decided), events: endEvents(decided) }
       }
       const row = toJsonText(result)
-      const [alone] = await db.rows<{ done: boolean }>('SELECT finish_alone($1, $2, $3, $4, $5, $6) AS done',
-        [...fence(claim), row, toJsonText(events), toJsonText({ plain: choice(false), cancelled: choice(true) })])
+      const both = toJsonText({ plain: choice(false), cancelled: choice(true) })
+      const [alone] = await db.rows<{ done: boolean }>('SELECT finish_alone($1, $2, $3, $4, $5, $6, $7, $8, $9) AS done',
+        [...fence(claim), row, toJsonText(events), both, ...lastRun ? endParameters(lastRun) : [null, null, null]])
+      if (!alone?.done && lastRun) await endRun(db, lastRun)
       const done = alone?.done || await db.transaction(async tx => {
         const [ended] = await tx.rows<{ job: string | null }>('SELECT end_pod($1, $2, $3, false, $4) AS job', [...fence(claim), row])
         if (!ended?.job) return false
         await settleJob(tx, jobId, events)
         return true
       })
-      if (done) changes.changed(jobId)
+      if (done || lastRun) changes.changed(jobId)
       return done
     },
 

@@ -1,9 +1,10 @@
 import { Problem } from '#core/errors.ts'
 import { toPage } from '#core/page.ts'
 import type { RunStore } from '#core/ports/storage.ts'
+import { endRun } from './end-run.ts'
 import { beyond, runWhere } from './filters.ts'
 import type { JobChanges } from './job-changes.ts'
-import { cleanText, toJsonText } from './json-text.ts'
+import { cleanText } from './json-text.ts'
 import type { Postgres } from './postgres.ts'
 import type { Prisma } from './prisma.ts'
 import { toRun } from './run-row.ts'
@@ -45,20 +46,9 @@ export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChange
       changes.changed(jobId)
     },
 
-    async end (id, { exitCode, signal, endCause, durationMs, completeness, streams, unwritten }) {
-      const piece = (name: string) => unwritten?.output.find(({ stream }) => stream === name)
-      const [stdout, stderr] = [piece('stdout'), piece('stderr')]
-      const ending = {
-        exit_code: exitCode,
-        signal: signal && cleanText(signal),
-        end_cause: endCause,
-        duration_ms: durationMs === null ? null : Math.round(durationMs),
-        completeness,
-        streams
-      }
-      const [row] = await db.rows<{ job: string | null }>('SELECT end_run($1, $2, $3, $4, $5, $6, $7) AS job', [id, toJsonText(ending),
-        unwritten?.started ?? false, stdout?.offset ?? null, stdout?.bytes ?? null, stderr?.offset ?? null, stderr?.bytes ?? null])
-      if (row?.job) changes.changed(row.job)
+    async end (ended) {
+      const job = await endRun(db, ended)
+      if (job) changes.changed(job)
     },
 
     async find (id) {

@@ -53,7 +53,7 @@ t.test('create and addSegment can be repeated', async t => {
 
 t.test('create is refused once the run has ended', async t => {
   const draft = await create()
-  await runs.end(draft.runId, { exitCode: 0, signal: null, endCause: 'finished', durationMs: 1, completeness: complete, streams: [] })
+  await runs.end({ id: draft.runId, result: { exitCode: 0, signal: null, endCause: 'finished', durationMs: 1, completeness: complete, streams: [] }, agoMs: 0 })
   await t.rejects(artifacts.create({ ...draft, id: uuidv7() }), { code: 'EPH_CONFLICT' })
   await t.rejects(artifacts.create({ ...draft, id: uuidv7(), runId: uuidv7() }), { code: 'EPH_CONFLICT' })
   t.equal((await runs.find(draft.runId))?.artifacts.length, 1)

@@ -51,7 +51,7 @@ t.test('who watches a job hears of each kind of change, in the same process and 
   await hears('artifacts.create', () => artifacts.create(artifact))
   await hears('addSegment', () => artifacts.addSegment(artifact.id, { key: 'k', offset: 0, sizeBytes: 1, sha256: 'x' }))
   await hears('seal', () => artifacts.seal(artifact.id, 1, 'x', { state: 'complete', reason: null }))
-  await hears('end', () => runs.end(run.id, { exitCode: 0, signal: null, endCause: 'exited', durationMs: 1, completeness: null, streams: [] }))
+  await hears('end', () => runs.end({ id: run.id, result: { exitCode: 0, signal: null, endCause: 'exited', durationMs: 1, completeness: null, streams: [] }, agoMs: 0 }))
   await hears('askFinish', () => jobs.askFinish(draft.id))
   await hears('cancel', () => jobs.cancel(draft.id))
   await hears('finish', () => jobs.finish(claim, measured()))

@@ -62,7 +62,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   'runs.start': () => runs.start({ ...claim, id: run.id, sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada' }),
   'runs.started': () => runs.started(run.id),
   'runs.append': () => runs.append(run, 'stdout', 0, Buffer.from('x')),
-  'runs.end': () => runs.end(run.id, { exitCode: 0, signal: null, endCause: 'exited', durationMs: 1, completeness: complete, streams: [] }),
+  'runs.end': () => runs.end({ id: run.id, result: { exitCode: 0, signal: null, endCause: 'exited', durationMs: 1, completeness: complete, streams: [] }, agoMs: 0 }),
   'runs.find': () => runs.find(run.id),
   'runs.list': () => runs.list({ namespaces: null }, page),
   'runs.output': () => runs.output(run, 'stdout', 0, 5),

@@ -39,7 +39,7 @@ t.test('a run is there from its start to its end, in its job and as events', asy
   await runs.started(id)
   t.match(await runs.find(id), { startedAt: String, endedAt: null })
   await runs.append(draft, 'stdout', 0, Buffer.from('hello'))
-  await runs.end(id, exited)
+  await runs.end({ id, result: exited, agoMs: 0 })
   const ended = await runs.find(id)
   t.strictSame([...Value.Errors(Run, ended)], [])
   t.match(ended, { endedAt: String, exitCode: 0, durationMs: 41, endCause: 'exited', completeness: exited.completeness, streams: exited.streams })
@@ -59,7 +59,8 @@ t.test('the end of a run brings along what was not written down of it', async t 
   const output = [
     { stream: 'stdout' as const, offset: 6, bytes: Buffer.from([0, 255, 10]) }, { stream: 'stderr' as const, offset: 0, bytes: Buffer.from('oh') }
   ]
-  for (let times = 0; times < 2; times++) await runs.end(draft.id, { ...exited, unwritten: { started: true, output } })
+  const result = { ...exited, unwritten: { started: true, output } }
+  for (let times = 0; times < 2; times++) await runs.end({ id: draft.id, result, agoMs: 0 })
   t.ok((await read(draft)).equals(Buffer.from([...Buffer.from('first '), 0, 255, 10])))
   t.equal((await runs.output(draft, 'stderr', 0, 10)).toString(), 'oh')
   const run = await runs.find(draft.id)
@@ -81,8 +82,8 @@ t.test('start, started, append and end can be repeated', async t => {
   const bytes = randomBytes(100_000)
   for (let times = 0; times < 2; times++) await runs.append(run, 'stdout', 0, bytes)
   t.ok((await read(run)).equals(bytes))
-  await runs.end(run.id, exited)
-  await runs.end(run.id, { ...exited, exitCode: 9, endCause: 'killed', completeness: { state: 'truncated', reason: 'killed' } })
+  await runs.end({ id: run.id, result: exited, agoMs: 0 })
+  await runs.end({ id: run.id, result: { ...exited, exitCode: 9, endCause: 'killed', completeness: { state: 'truncated', reason: 'killed' } }, agoMs: 0 })
   t.match(await runs.find(run.id), { exitCode: 0, endCause: 'exited', completeness: { state: 'complete' } })
   t.strictSame((await eventsSince(seq)).map(({ type }) => type), ['output', 'run'])
 })
@@ -130,7 +131,7 @@ t.test('append stores nothing for nothing', async t => {
 t.test('append is refused once the run has ended', async t => {
   const run = await start()
   await runs.append(run, 'stdout', 0, Buffer.from('whole'))
-  await runs.end(run.id, exited)
+  await runs.end({ id: run.id, result: exited, agoMs: 0 })
   const seq = await lastSeq()
   await t.rejects(runs.append(run, 'stdout', 5, Buffer.from(' late')), conflict)
   await t.rejects(runs.append(run, 'stderr', 0, Buffer.from('late')), conflict)
@@ -141,7 +142,7 @@ t.test('append is refused once the run has ended', async t => {
 t.test('of append and end at the same time, what was accepted is stored before the end', async t => {
   for (let round = 0; round < 40; round++) {
     const run = await start()
-    const works = [() => runs.append(run, 'stdout', 0, Buffer.from('x')), () => runs.end(run.id, exited)]
+    const works = [() => runs.append(run, 'stdout', 0, Buffer.from('x')), () => runs.end({ id: run.id, result: exited, agoMs: 0 })]
     const outcomes = await Promise.allSettled((round % 2 ? works : works.reverse()).map(work => work()))
     const isStored = outcomes.every(({ status }) => status === 'fulfilled')
     t.equal((await read(run)).length, isStored ? 1 : 0)

@@ -18,11 +18,14 @@ export function createFakeDatabase () {
   const state = { isDown: false, startRunMs: 0 }
 
   const runsOf = (podId: string): Run[] => [...runs.values()].filter(({ draft }) => draft.jobPodId === podId).map(({ run }) => run)
-  const jobs = createFakeJobs((podId, attached) => {
-    const session = attached && sessions.get(attached.id)
-    return {
-      session: session ? { ...session, reused: attached.reused } : null,
-      runs: runsOf(podId)
+  const jobs = createFakeJobs({
+    endRun: ended => stores.runs.end(ended),
+    describe (podId, attached) {
+      const session = attached && sessions.get(attached.id)
+      return {
+        session: session ? { ...session, reused: attached.reused } : null,
+        runs: runsOf(podId)
+      }
     }
   })
 
@@ -100,8 +103,9 @@ export function createFakeDatabase () {
         output[stream] = Buffer.concat([output[stream], bytes])
         jobs.emit(jobId, 'output', { runId: id, stream, offset, bytes: bytes.length })
       },
-      async end (id, { unwritten, ...result }) {
+      async end ({ id, result: { unwritten, ...result } }) {
         const { run, output } = runs.get(id)!
+        if (run.endedAt) return
         if (unwritten?.started && !run.startedAt) {
           run.startedAt = now()
           jobs.emit(run.jobId, 'run', { runId: id, phase: 'started' })

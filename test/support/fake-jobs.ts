@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Problem } from '#core/errors.ts'
 import { isFinal, stateOfJob, verdictOfJob, type Job, type JobPod } from '#core/job.ts'
-import type { Claim, DraftPod, JobDraft, JobEvent, JobStore, PodResult } from '#core/ports/storage.ts'
+import type { Claim, DraftPod, EndedRun, JobDraft, JobEvent, JobStore, PodResult } from '#core/ports/storage.ts'
 import { snapshotOf } from '#core/target.ts'
 
 const maxAttempts = 3
@@ -17,8 +17,14 @@ interface PodRow {
 }
 interface JobRow { draft: JobDraft, pods: PodRow[], events: JobEvent[], cancelAsked: boolean, finishAsked: boolean }
 
-/** Jobs in memory; claims are fenced by attempt and worker as in the database. `describe` fills in what other stores know of a pod. */
-export function createFakeJobs (describe: (podId: string, session: PodRow['session']) => Pick<JobPod, 'session' | 'runs'>) {
+interface OtherStores {
+  /** What they know of a pod. */
+  describe (podId: string, session: PodRow['session']): Pick<JobPod, 'session' | 'runs'>
+  endRun (ended: EndedRun): Promise<void>
+}
+
+/** Jobs in memory; claims are fenced by attempt and worker as in the database. */
+export function createFakeJobs ({ describe, endRun }: OtherStores) {
   const rows = new Map<string, JobRow>()
   const keys = new Map<string, { requestHash: string, id: string }>()
   const changes = new EventEmitter().setMaxListeners(0)
@@ -166,7 +172,8 @@ export function createFakeJobs (describe: (podId: string, session: PodRow['sessi
       if (pod) pod.session = { id, reused }
       return pod !== null
     },
-    async finish (claim, result) {
+    async finish (claim, result, lastRun) {
+      if (lastRun) await endRun(lastRun)
       const pod = held(claim)
       if (pod) endPod(claim.jobId, pod, result)
       return pod !== null

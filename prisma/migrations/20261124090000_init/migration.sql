@@ -253,18 +253,23 @@ BEGIN
   RETURN made;
 END $$;
 
--- Writes [{type, data}, …] as the next events of a job. The lock on the job is what keeps the numbers without gaps for readers, and the
--- times in the order of the numbers: now() is the begin of the transaction, which may have waited for it.
+-- Writes [{type, data}, …] as the events of a job up to number `last`, which its locked row must say already. The lock is what keeps the
+-- numbers without gaps for readers, and the times in the order of the numbers: now() is the begin of the transaction, which may have
+-- waited for it.
+CREATE FUNCTION insert_events(job uuid, last integer, events jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO job_event (job_id, seq, type, data, at)
+    SELECT job, last - jsonb_array_length(events) + e.nth, e.event->>'type', e.event->'data', clock_timestamp()
+    FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, nth);
+END $$;
+
+-- For whoever changes nothing else of the job: each version of its row costs more than its events.
 CREATE FUNCTION append_events(job uuid, events jsonb) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   last integer;
 BEGIN
   UPDATE job j SET event_seq = j.event_seq + jsonb_array_length(events) WHERE j.id = job RETURNING j.event_seq INTO last;
-  IF FOUND AND jsonb_array_length(events) > 0 THEN
-    INSERT INTO job_event (job_id, seq, type, data, at)
-      SELECT job, last - jsonb_array_length(events) + e.nth, e.event->>'type', e.event->'data', clock_timestamp()
-      FROM jsonb_array_elements(events) WITH ORDINALITY AS e (event, nth);
-  END IF;
+  IF FOUND AND jsonb_array_length(events) > 0 THEN PERFORM insert_events(job, last, events); END IF;
   RETURN last;
 END $$;
 
@@ -323,17 +328,18 @@ BEGIN
   END IF;
   made.expires_at := now() + make_interval(secs => (draft->>'startWithinSeconds')::integer);
   INSERT INTO job (id, namespace, diagnostic, diagnostic_version, retry_safe, target, params, reason, labels, label_index, image, priority,
-                   timeout_seconds, expires_at, matched, rule, pod_count, requested_by, actor, principal, state, error, search, finished_at)
+                   timeout_seconds, expires_at, matched, rule, pod_count, requested_by, actor, principal, state, error, search, event_seq,
+                   finished_at)
     VALUES (made.id, made.namespace, made.diagnostic, made.diagnostic_version, made.retry_safe, made.target, made.params, made.reason, made.labels,
             made.label_index, made.image, made.priority, made.timeout_seconds, made.expires_at, made.matched, made.rule, made.pod_count,
-            made.requested_by, made.actor, made.principal, made.state, made.error, made.search,
+            made.requested_by, made.actor, made.principal, made.state, made.error, made.search, jsonb_array_length(draft->'events'),
             CASE WHEN made.state NOT IN ('awaitingApproval', 'queued') THEN now() END);
   INSERT INTO job_pod (id, job_id, alone, requested_by, priority, namespace, pod, pod_uid, node, owner_kind, owner_name, target_container,
                        snapshot, state, error, expires_at, finished_at)
     SELECT id, made.id, made.pod_count = 1, made.requested_by, priority, namespace, pod, pod_uid, node, owner_kind, owner_name,
            target_container, snapshot, state, error, made.expires_at, CASE WHEN state = 'failed' THEN now() END
     FROM jsonb_populate_recordset(NULL::job_pod, draft->'pods');
-  PERFORM append_events(made.id, draft->'events');
+  PERFORM insert_events(made.id, jsonb_array_length(draft->'events'), draft->'events');
   PERFORM record_audit(draft->'audit');
   INSERT INTO outbox (job_id) SELECT made.id WHERE made.state = 'queued';
   outcome := 'created';
@@ -349,7 +355,7 @@ RETURNS SETOF json LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
-  claimed uuid[] := '{}'; picked uuid[]; pod job_pod; begins boolean;
+  claimed uuid[] := '{}'; picked uuid[]; pod job_pod; begins boolean; events jsonb; last integer;
 BEGIN
   -- Most of who asks finds nothing: each end of a pod is an occasion to look.
   IF NOT EXISTS (SELECT FROM job_pod q WHERE q.state = 'queued') THEN RETURN; END IF;
@@ -401,11 +407,13 @@ BEGIN
     EXIT WHEN cardinality(claimed) >= want OR NOT EXISTS (SELECT FROM job_pod q WHERE q.state = 'queued');
   END LOOP;
   FOR pod IN SELECT p.* FROM job_pod p WHERE p.id = ANY (claimed) ORDER BY p.id LOOP
-    UPDATE job SET state = 'running', started_at = coalesce(job.started_at, clock_timestamp()) WHERE job.id = pod.job_id AND job.state <> 'running';
-    begins := FOUND;
-    PERFORM append_events(pod.job_id, CASE WHEN begins THEN '[{"type": "job", "data": {"state": "running", "verdict": null, "error": null}}]'::jsonb ELSE '[]' END
+    SELECT job.state <> 'running' INTO begins FROM job WHERE job.id = pod.job_id FOR NO KEY UPDATE;
+    events := CASE WHEN begins THEN '[{"type": "job", "data": {"state": "running", "verdict": null, "error": null}}]'::jsonb ELSE '[]' END
       || jsonb_build_object('type', 'pod', 'data', jsonb_build_object('id', pod.id, 'namespace', pod.namespace, 'pod', pod.pod,
-           'podUid', pod.pod_uid, 'state', 'running', 'verdict', null, 'error', null, 'attempt', pod.attempt)));
+           'podUid', pod.pod_uid, 'state', 'running', 'verdict', null, 'error', null, 'attempt', pod.attempt));
+    UPDATE job SET state = 'running', started_at = coalesce(job.started_at, clock_timestamp()), event_seq = job.event_seq + jsonb_array_length(events)
+      WHERE job.id = pod.job_id RETURNING job.event_seq INTO last;
+    PERFORM insert_events(pod.job_id, last, events);
     UPDATE outbox SET relayed_at = now() WHERE outbox.job_id = pod.job_id AND relayed_at IS NULL;
   END LOOP;
   RETURN QUERY SELECT json_build_object('jobId', p.job_id, 'jobPodId', p.id, 'attempt', p.attempt, 'worker', worker, 'diagnostic', j.diagnostic,
@@ -443,21 +451,6 @@ BEGIN
     WHERE j.id = job AND j.finished_at IS NULL;
 END $$;
 
--- The end of a job's only pod is the end of the job: one round trip. `decided` holds both answers of core, for a job whose
--- cancellation was accepted and for one where it was not. False: not held, or not alone.
-CREATE FUNCTION finish_alone(pod uuid, held_attempt integer, worker text, result jsonb, events jsonb, decided jsonb) RETURNS boolean
-LANGUAGE plpgsql AS $$
-DECLARE
-  ended uuid := end_pod(pod, held_attempt, worker, true, result); choice jsonb;
-BEGIN
-  IF ended IS NULL THEN RETURN false; END IF;
-  SELECT decided->CASE WHEN j.cancel_asked_at IS NULL THEN 'plain' ELSE 'cancelled' END INTO choice
-    FROM job j WHERE j.id = ended FOR NO KEY UPDATE;
-  PERFORM end_job(ended, choice->'job');
-  PERFORM append_events(ended, events || (choice->'events'));
-  RETURN true;
-END $$;
-
 -- Stores output in pieces of 64 KiB; answers the event that points to it, or nothing where it is there already.
 CREATE FUNCTION put_output(job uuid, run uuid, stream text, start_byte bigint, bytes bytea) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
@@ -487,29 +480,61 @@ CREATE FUNCTION run_started_event(started run) RETURNS jsonb LANGUAGE sql AS $$
     'phase', 'started', 'runId', started.id, 'jobPodId', started.job_pod_id, 'pod', started.pod, 'argv', started.argv)))
 $$;
 
--- Ends a run, in one round trip with what was not written down of it yet: that its tool had started, and the last piece of each stream.
--- Answers its job; null where it has ended already.
-CREATE FUNCTION end_run(run uuid, ending jsonb, has_started boolean, out_start bigint, out_bytes bytea, err_start bigint, err_bytes bytea)
-RETURNS uuid LANGUAGE plpgsql AS $$
+-- Ends a run, with what was not written down of it yet: that its tool had started, and the last piece of each stream. `ending` is
+-- {run, result, agoMs, hasStarted, outStart, errStart}. Answers its job and the events to be written; no job where it has ended already.
+CREATE FUNCTION close_run(ending jsonb, out_bytes bytea, err_bytes bytea, OUT job uuid, OUT events jsonb) LANGUAGE plpgsql AS $$
 DECLARE
-  result run := jsonb_populate_record(NULL::run, ending); ended run; events jsonb := '[]';
+  result run := jsonb_populate_record(NULL::run, ending->'result'); ended run;
 BEGIN
-  SELECT * INTO ended FROM run r WHERE r.id = end_run.run AND r.ended_at IS NULL FOR NO KEY UPDATE;
-  IF NOT FOUND THEN RETURN NULL; END IF;
-  ended.ended_at := clock_timestamp();
-  IF has_started AND ended.started_at IS NULL THEN
+  SELECT * INTO ended FROM run r WHERE r.id = (ending->>'run')::uuid AND r.ended_at IS NULL FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN; END IF;
+  job := ended.job_id;
+  events := '[]';
+  ended.ended_at := clock_timestamp() - make_interval(secs => (ending->'agoMs')::float / 1000);
+  IF (ending->'hasStarted')::boolean AND ended.started_at IS NULL THEN
     ended.started_at := ended.ended_at - make_interval(secs => coalesce(result.duration_ms, 0) / 1000.0);
     events := run_started_event(ended);
   END IF;
-  IF out_bytes IS NOT NULL THEN events := events || put_output(ended.job_id, run, 'stdout', out_start, out_bytes); END IF;
-  IF err_bytes IS NOT NULL THEN events := events || put_output(ended.job_id, run, 'stderr', err_start, err_bytes); END IF;
+  IF out_bytes IS NOT NULL THEN events := events || put_output(job, ended.id, 'stdout', (ending->'outStart')::bigint, out_bytes); END IF;
+  IF err_bytes IS NOT NULL THEN events := events || put_output(job, ended.id, 'stderr', (ending->'errStart')::bigint, err_bytes); END IF;
   UPDATE run r SET started_at = ended.started_at, ended_at = ended.ended_at, exit_code = result.exit_code, signal = result.signal,
          end_cause = result.end_cause, duration_ms = result.duration_ms, completeness = result.completeness, streams = result.streams
-    WHERE r.id = end_run.run;
-  PERFORM append_events(ended.job_id, events || jsonb_build_object('type', 'run', 'data', jsonb_build_object(
-    'phase', 'ended', 'runId', run, 'jobPodId', ended.job_pod_id, 'pod', ended.pod, 'exitCode', result.exit_code, 'signal', result.signal,
-    'endCause', result.end_cause, 'completeness', result.completeness)));
-  RETURN ended.job_id;
+    WHERE r.id = ended.id;
+  events := events || jsonb_build_object('type', 'run', 'data', jsonb_build_object(
+    'phase', 'ended', 'runId', ended.id, 'jobPodId', ended.job_pod_id, 'pod', ended.pod, 'exitCode', result.exit_code, 'signal', result.signal,
+    'endCause', result.end_cause, 'completeness', result.completeness));
+END $$;
+
+-- Answers the job; null where the run has ended already.
+CREATE FUNCTION end_run(ending jsonb, out_bytes bytea, err_bytes bytea) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+  closed record;
+BEGIN
+  SELECT * INTO closed FROM close_run(ending, out_bytes, err_bytes);
+  IF closed.job IS NOT NULL THEN PERFORM append_events(closed.job, closed.events); END IF;
+  RETURN closed.job;
+END $$;
+
+-- The end of a job's only pod is the end of the job, and it takes along the end of its last run: one round trip, one new version of the
+-- job's row. `decided` holds both answers of core, for a job whose cancellation was accepted and for one where it was not. False: not held,
+-- or not alone, and nothing is changed.
+CREATE FUNCTION finish_alone(pod uuid, held_attempt integer, worker text, result jsonb, events jsonb, decided jsonb,
+                             last_run jsonb, out_bytes bytea, err_bytes bytea) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  ended uuid := end_pod(pod, held_attempt, worker, true, result); choice jsonb; ending job; before jsonb; last integer;
+BEGIN
+  IF ended IS NULL THEN RETURN false; END IF;
+  IF last_run IS NOT NULL THEN SELECT c.events INTO before FROM close_run(last_run, out_bytes, err_bytes) c; END IF;
+  SELECT decided->CASE WHEN j.cancel_asked_at IS NULL THEN 'plain' ELSE 'cancelled' END INTO choice
+    FROM job j WHERE j.id = ended FOR NO KEY UPDATE;
+  ending := jsonb_populate_record(NULL::job, choice->'job');
+  events := coalesce(before, '[]') || events || (choice->'events');
+  UPDATE job j SET state = ending.state, verdict = ending.verdict, error = ending.error, findings = ending.findings,
+         search = j.search || coalesce(ending.search, ''), finished_at = clock_timestamp(), event_seq = j.event_seq + jsonb_array_length(events)
+    WHERE j.id = ended RETURNING j.event_seq INTO last;
+  PERFORM insert_events(ended, last, events);
+  RETURN true;
 END $$;
 
 -- Ends what a lost worker left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool had started.

@@ -119,8 +119,11 @@ export interface JobStore {
   renew (claim: Claim): Promise<Orders>
   /** Remembers the session in which a pod was measured without a run, as `runs.start` does; false when the claim is no longer held. */
   attachSession (claim: Claim, sessionId: string, reused: boolean): Promise<boolean>
-  /** Commits the end of a pod and, with the last one, of the job; false when the claim is no longer held. */
-  finish (claim: Claim, result: PodResult): Promise<boolean>
+  /**
+   * Commits the end of a pod and, with the last one, of the job; false when the claim is no longer held. The end of the pod's last run,
+   * where it was not written down before, is written in either case.
+   */
+  finish (claim: Claim, result: PodResult, lastRun?: EndedRun | null): Promise<boolean>
   /** Gives a claim back for another attempt; false when it is no longer held or 3 attempts were made. */
   requeue (claim: Claim, reason: string): Promise<boolean>
   /** Asks for cancellation: queued pods end at once, running ones by their worker. */
@@ -195,6 +198,9 @@ export interface RunResult {
   unwritten?: { started: boolean, output: OutputPiece[] }
 }
 
+/** How a run ended, and how long ago. */
+export interface EndedRun { id: string, result: RunResult, agoMs: number }
+
 /** The last piece of a stream: at most one of each, and at most 64 KiB. */
 export interface OutputPiece { stream: 'stdout' | 'stderr', offset: number, bytes: Uint8Array }
 
@@ -214,7 +220,8 @@ export interface RunStore {
   /** `started` has arrived: from now on the effect of the run is unknown until it ends. */
   started (id: string): Promise<void>
   append (run: { id: string, jobId: string }, stream: 'stdout' | 'stderr', offset: number, bytes: Uint8Array): Promise<void>
-  end (id: string, result: RunResult): Promise<void>
+  /** May be repeated: a run ends once. */
+  end (ended: EndedRun): Promise<void>
   find (id: string): Promise<Run | null>
   list (filter: RunFilter, page: PageRequest): Promise<Page<Run>>
   /** Stored bytes of a stream from an offset, at most `maxBytes`. */
