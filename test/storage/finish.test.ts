@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import type { Finding } from '#core/finding.ts'
 import type { Job } from '#core/job.ts'
-import type { Claim, PodResult } from '#core/ports/storage.ts'
+import type { Claim, EndedRun, PodResult, RunResult } from '#core/ports/storage.ts'
+import { v7 as uuidv7 } from 'uuid'
 import { checkEvents } from '../support/check-events.ts'
 import { draftJob, draftPod, failed, findingOf, measured, refusal } from '../support/job-drafts.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -87,6 +88,49 @@ t.test('a job runs until its last pod has ended, and one that was refused counts
   t.match(await jobs.find(draft.id), { state: 'running', verdict: null, finishedAt: null, podCounts: { pass: 1, notMeasured: 2 } })
   await jobs.finish(second!, measured())
   t.match(await jobs.find(draft.id), { state: 'succeeded', verdict: 'inconclusive', podCounts: { pass: 2, notMeasured: 1 } })
+})
+
+t.test('the end of a pod takes along the end of its last run, also where the pod is no longer held', async t => {
+  const database = await open(t)
+  const { jobs, runs } = database
+  const exited: RunResult = { exitCode: 0, signal: null, endCause: 'exited', durationMs: 40, completeness: { state: 'complete', reason: null }, streams: [] }
+  const output = [{ stream: 'stdout' as const, offset: 0, bytes: Buffer.from('42') }]
+
+  async function lastOf (claim: Claim): Promise<EndedRun> {
+    const { jobPodId, jobId, attempt } = claim
+    const draft = { id: uuidv7(), jobPodId, jobId, attempt, sessionId: uuidv7(), diagnostic: 'dns-lookup', argv: ['dig'], reused: false, username: 'ada' }
+    await runs.start(draft)
+    return { id: draft.id, result: { ...exited, unwritten: { started: true, output } }, agoMs: 1000 }
+  }
+
+  async function checkRun (t: Test, last: EndedRun, jobId: string): Promise<void> {
+    t.match(await runs.find(last.id), { endCause: 'exited', exitCode: 0, durationMs: 40, completeness: { state: 'complete' } })
+    t.equal((await runs.output({ id: last.id, jobId }, 'stdout', 0, 10)).toString(), '42')
+  }
+
+  const [alone] = await database.running(1)
+  const last = await lastOf(alone!)
+  t.equal(await jobs.finish(alone!, measured(findingOf('E', 'error')), last), true)
+  await checkRun(t, last, alone!.jobId)
+  const events = await checkEvents(t, jobs, alone!.jobId, 'succeeded')
+  t.strictSame(events.slice(-7).map(({ type }) => type), ['run', 'output', 'run', 'finding', 'pod', 'job', 'end'])
+  const [{ endedAt } = { endedAt: null }, finishedAt] = [await runs.find(last.id) ?? undefined, (await jobs.find(alone!.jobId))?.finishedAt]
+  t.ok(Date.parse(finishedAt!) - Date.parse(endedAt!) >= 990, 'the run ended when it ended')
+
+  const [first, second] = await database.running(2)
+  for (const claim of [first!, second!]) {
+    const last = await lastOf(claim)
+    t.equal(await jobs.finish(claim, measured(), last), true)
+    await checkRun(t, last, claim.jobId)
+  }
+  await checkEvents(t, jobs, first!.jobId, 'succeeded')
+
+  const [lost] = await database.running(1)
+  const left = await lastOf(lost!)
+  t.equal(await jobs.finish({ ...lost!, worker: 'other' }, measured(), left), false)
+  await checkRun(t, left, lost!.jobId)
+  t.equal(await jobs.finish(lost!, measured(), left), true)
+  t.equal((await checkEvents(t, jobs, lost!.jobId, 'succeeded')).filter(({ data }) => data.phase === 'ended').length, 1, 'a run ends once')
 })
 
 t.test('finish cleans texts that cannot be stored', async t => {
