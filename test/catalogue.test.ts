@@ -5,6 +5,7 @@ import { checkParams } from '#core/check-params.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import { severities } from '#core/finding.ts'
 import { profileNames } from '#core/profile.ts'
+import { demandCovered } from '#jobs/take-step.ts'
 import { loadCatalogue } from '../src/diagnostics/catalogue.ts'
 
 interface Schema extends TSchema {
@@ -87,6 +88,11 @@ for (const diagnostic of catalogue.values()) {
       const profiles = diagnostic.profilesFor?.(checked) ?? diagnostic.profiles
       t.ok(profiles.length > 0 && profiles.every(profile => diagnostic.profiles.includes(profile)))
     }
+    t.end()
+  })
+
+  t.test(`${diagnostic.name} takes only steps that it covers`, t => {
+    for (const step of diagnostic.steps ?? []) demandCovered(diagnostic, catalogue.get(step)!)
     t.end()
   })
 

@@ -35,7 +35,9 @@ const aroundPods = [
   'get services',
   'list apps/replicasets',
   'list discovery.k8s.io/endpointslices',
+  'list networking.k8s.io/networkpolicies',
   'list pods',
+  'list services',
   'patch pods/ephemeralcontainers',
   'watch pods'
 ]
@@ -64,12 +66,16 @@ const neededBy: Record<string, string[]> = {
   'core.getAPIResources': [],
   'core.listNamespace': ['list namespaces'],
   'core.listNamespacedPod': ['list pods'],
+  'core.listNamespacedService': ['list services'],
+  'core.listPodForAllNamespaces': ['list pods'],
+  'core.listServiceForAllNamespaces': ['list services'],
   'core.patchNamespacedPodEphemeralcontainers': ['patch pods/ephemeralcontainers'],
   'core.readNamespace': ['get namespaces'],
   'core.readNamespacedPod': ['get pods'],
   'core.readNamespacedService': ['get services'],
   'core.readNode': ['get nodes'],
   'discovery.listNamespacedEndpointSlice': ['list discovery.k8s.io/endpointslices'],
+  'networking.listNamespacedNetworkPolicy': ['list networking.k8s.io/networkpolicies'],
   'version.getCode': [],
   // Written by hand on a path: the watch, and the WebSocket of exec (which asks for create too from 1.35 on).
   '/api/v1/namespaces/*/pods': ['watch pods'],

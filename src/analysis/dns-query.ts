@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Address } from '#core/address.ts'
+import { Address, nameless } from '#core/address.ts'
 import { OrNull } from '#core/schema.ts'
 import type { DigOutput } from './dig.ts'
 
@@ -36,9 +36,11 @@ export type DnsQuery = Static<typeof DnsQuery>
 /** What a run of dig found out about one name and type. */
 export function toDnsQuery (name: string, type: DnsQuery['type'], { replies, lost, truncated, unreachedLine }: DigOutput): DnsQuery {
   const tried = replies.map(({ question, status, queryMs }) => ({ question, status, queryMs }))
-  const common = { name, type, lost: lost.map(({ ip, port, reason }) => ({ server: { ip, port }, reason })), truncated }
+  const common = { name, type, lost: lost.map(({ ip, port, reason }) => ({ server: { ip, port, ...nameless }, reason })), truncated }
   const last = replies.at(-1)
-  if (unreachedLine === null && last) return { ...common, ...last, tried: tried.slice(0, -1) }
+  if (unreachedLine === null && last) {
+    return { ...common, ...last, server: last.server && { ...last.server, ...nameless }, tried: tried.slice(0, -1) }
+  }
   return {
     ...common, tried, question: null, status: null, answers: [], server: null, transport: null, queryMs: null, line: unreachedLine ?? 1
   }

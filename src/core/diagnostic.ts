@@ -1,8 +1,9 @@
 import type { Static, TObject } from 'typebox'
 import type { FieldError } from './errors.ts'
-import type { RawFinding, Severity } from './finding.ts'
+import type { JudgedFinding, RawFinding, Severity } from './finding.ts'
 import type { Probe } from './probe.ts'
 import type { ProfileName } from './profile.ts'
+import type { Reading } from './reading.ts'
 
 /** What a code of `judge` stands for; its texts are sentences without a full stop, for people who did not write the diagnostic. */
 export interface FindingDefinition {
@@ -47,6 +48,13 @@ export interface Diagnostic<P extends TObject = TObject, R extends TObject = TOb
   params: P
   /** What no schema without unions can say, as parameters that contradict each other; pointers begin with /params. Pure. */
   contradictions?: (params: Static<P>) => FieldError[]
+  /**
+   * What the parameters make it read of the API server, in the name of the caller. Asked before a job exists, where named objects must also
+   * be there, and at dispatch again; `namespace`: that of the pod. Includes what its steps will read.
+   */
+  reads?: (params: Static<P>, namespace: string) => Reading[]
+  /** Other diagnostics that it measures with: none may need a right, a profile or a care that this one does not have. */
+  steps?: readonly string[]
   report: R
   findings: Record<C, FindingDefinition>
   /** How long the whole measurement may take where the caller names no timeoutSeconds. */
@@ -54,14 +62,15 @@ export interface Diagnostic<P extends TObject = TObject, R extends TObject = TOb
   /** Facts with units, from what tools said. Throws EPH_OUTPUT_UNREADABLE where it cannot read that; never guesses. */
   measure (params: Static<P>, probe: Probe): Promise<Static<R>>
   /** Pure: what the facts mean, each finding with the run, line or packet where it can be seen. */
-  judge (report: Static<R>, params: Static<P>): (RawFinding & { code: C })[]
+  judge (report: Static<R>, params: Static<P>): ((RawFinding & { code: C }) | JudgedFinding)[]
 }
 
 /** As the engine handles it: parameters and report are what the schemas admitted. */
-export interface AnyDiagnostic extends Omit<Diagnostic, 'measure' | 'judge' | 'profilesFor' | 'contradictions' | 'timeoutSecondsFor' | 'examples'> {
+export interface AnyDiagnostic extends Omit<Diagnostic, 'measure' | 'judge' | 'profilesFor' | 'contradictions' | 'reads' | 'timeoutSecondsFor' | 'examples'> {
   examples: { title: string, params: Record<string, unknown> }[]
   profilesFor?: (params: Record<string, unknown>) => readonly ProfileName[]
   contradictions?: (params: Record<string, unknown>) => FieldError[]
+  reads?: (params: Record<string, unknown>, namespace: string) => Reading[]
   timeoutSecondsFor: (params: Record<string, unknown>) => number
   measure (params: Record<string, unknown>, probe: Probe): Promise<Record<string, unknown>>
   judge (report: Record<string, unknown>, params: Record<string, unknown>): RawFinding[]

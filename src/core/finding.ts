@@ -33,7 +33,12 @@ export interface RawFinding {
   message: string
   data?: Record<string, unknown>
   evidence?: { run: number, line?: number, packet?: number }[]
+  /** The step that found it, whose definition of the code holds; absent: the diagnostic itself. */
+  diagnostic?: string
 }
+
+/** What a step found, as the diagnostic around it may keep it in its report and hand it on as its own `judge` does. */
+export interface JudgedFinding extends Required<RawFinding> { severity: Severity }
 
 /** The verdict of a pod of which a part could not be used: what was proven can fail it, but cannot pass it. */
 export const verdictOfPart = (findings: { severity: Severity }[]): Verdict => verdictOf(findings) === 'fail' ? 'fail' : 'inconclusive'

@@ -1,5 +1,5 @@
 import { Type, type TSchema } from 'typebox'
-import { Address } from '#core/address.ts'
+import { Address, NamedObject } from '#core/address.ts'
 import { CapabilitiesView, NamespaceRights, Whoami } from '#core/caller-views.ts'
 import { DiagnosticView } from '#core/diagnostic-view.ts'
 import { Evidence, Finding, severities, verdicts } from '#core/finding.ts'
@@ -33,6 +33,7 @@ export const typeNames: ReadonlyMap<TSchema, string> = new Map<TSchema, string>(
   [JobEvent, 'JobEvent'],
   [JobPod, 'JobPod'],
   [JobSummary, 'Job'],
+  [NamedObject, 'NamedObject'],
   [NamespaceRights, 'NamespaceRights'],
   [Owner, 'Owner'],
   [PodCounts, 'PodCounts'],

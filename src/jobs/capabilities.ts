@@ -1,4 +1,5 @@
 import type { Right } from '#core/principal.ts'
+import { readingRights } from '#core/reading.ts'
 import type { Context } from './context.ts'
 import type { Capabilities, UseCases } from './use-cases.ts'
 
@@ -8,9 +9,10 @@ export const minimumVersion = '1.25'
 const own = (verb: string, resource: string, subresource?: string): Right =>
   ({ group: '', resource, verb, namespace: '', ...(subresource ? { subresource } : {}) })
 
-/** What our own account needs to measure anywhere. */
+/** What our own account needs to measure anywhere, and to read for callers. */
 const neededRights: Right[] = [
-  own('get', 'pods'), own('list', 'pods'), own('watch', 'pods'), own('patch', 'pods', 'ephemeralcontainers'), own('get', 'pods', 'exec'), own('create', 'pods', 'exec')
+  own('get', 'pods'), own('list', 'pods'), own('watch', 'pods'), own('patch', 'pods', 'ephemeralcontainers'), own('get', 'pods', 'exec'), own('create', 'pods', 'exec'),
+  ...readingRights.filter(({ resource }) => resource !== 'pods')
 ]
 
 const nameOf = ({ verb, resource, subresource }: Right) => `${verb} ${resource}${subresource ? `/${subresource}` : ''}`

@@ -7,10 +7,14 @@ import type { ImageEntry } from '#core/preflight.ts'
 import { right, type Principal } from '#core/principal.ts'
 import { checkTarget } from '#core/target.ts'
 import type { Context } from './context.ts'
+import { demandObjects, demandReadings } from './read-objects.ts'
 
 export interface Checked { diagnostic: AnyDiagnostic, image: ImageEntry, params: Record<string, unknown> }
 
-/** All that can be asked before the cluster is read, in order: what it says, whether the caller may, whether its parameters fit. */
+/**
+ * All that can be asked before the target is read, in order: what it says, whether the caller may, whether its parameters fit, and whether
+ * the caller may read what they name, and it is there.
+ */
 export async function checkLaunch (context: Context, caller: Principal, request: JobRequest): Promise<Checked> {
   demandSupported(request)
   checkTarget(request.target)
@@ -21,7 +25,11 @@ export async function checkLaunch (context: Context, caller: Principal, request:
   }
   const image = findImage(context, request.image ?? 'toolbox')
   await context.authority.demand(caller, right('create', diagnostic.right, request.target.namespace))
-  return { diagnostic, image, params: checkParams(diagnostic, request.params) }
+  const params = checkParams(diagnostic, request.params)
+  const readings = diagnostic.reads?.(params, request.target.namespace) ?? []
+  await demandReadings(context, caller, readings)
+  await demandObjects(context, readings)
+  return { diagnostic, image, params }
 }
 
 export function findImage ({ policy }: Context, name: string): ImageEntry {

@@ -66,7 +66,7 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
   // A run remembers its session.
   if (runIds.length === 0) await context.database.jobs.attachSession(claim, acquired.session.id, acquired.reused)
   if (!report) throw failure?.error
-  const findings = toFindings(diagnostic, diagnostic.judge(report, claim.params), { pod: claim.pod, runIds })
+  const findings = toFindings(diagnostic, diagnostic.judge(report, claim.params), { catalogue: context.catalogue, pod: claim.pod, runIds })
   return failure
     ? { state: 'succeeded', verdict: verdictOfPart(findings), error: toJobError(asProblem(failure.error)), report, findings }
     : { state: 'succeeded', verdict: verdictOf(findings), error: null, report, findings }

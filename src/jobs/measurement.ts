@@ -8,7 +8,7 @@ import type { MemoryBudget } from './memory-budget.ts'
 import type { Orders } from './orders.ts'
 
 /** One claim at work: what its runs share. */
-export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'policy' | 'log'> {
+export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'policy' | 'log' | 'authority' | 'reader' | 'catalogue'> {
   claim: Claim
   diagnostic: AnyDiagnostic
   pod: PodSummary

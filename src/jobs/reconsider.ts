@@ -6,6 +6,7 @@ import { right } from '#core/principal.ts'
 import type { Context } from './context.ts'
 import { findImage } from './check-launch.ts'
 import { planPod, type PodPlan } from './preflight.ts'
+import { demandReadings } from './read-objects.ts'
 import { recentReadings } from './recent-readings.ts'
 import { unlessAborted } from './unless-aborted.ts'
 
@@ -20,7 +21,8 @@ export async function reconsider (context: Context, claim: Claim, signal: AbortS
   const image = findImage(context, claim.image)
   const [{ pod, namespace }] = await Promise.all([
     unlessAborted(recentReadings(context.reader).of(claim.namespace, claim.pod), signal),
-    authority.demand(claim.principal, right('create', diagnostic.right, claim.namespace))
+    authority.demand(claim.principal, right('create', diagnostic.right, claim.namespace)),
+    demandReadings(context, claim.principal, diagnostic.reads?.(params, claim.namespace) ?? [])
   ])
   if (!pod || !namespace || pod.uid !== claim.podUid) {
     throw new Problem('EPH_POD_GONE', `Cannot look into pod "${claim.namespace}/${claim.pod}": it ${pod ? 'was replaced' : 'is gone'}`, { effect: 'none' })

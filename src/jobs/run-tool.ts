@@ -40,7 +40,13 @@ interface ToolRun {
   sinks: (run: OpenedRun) => Sinks
 }
 
-export interface EndedTool { id: string, end: RunEnd, endCause: EndCause }
+export interface EndedTool {
+  id: string
+  /** Its number among the runs of the diagnostic. */
+  run: number
+  end: RunEnd
+  endCause: EndCause
+}
 
 /** One tool from its row to its end. Rejects with a RunFailure whenever the end is not one that the measurement can go on from. */
 export async function runTool (measurement: Measurement, { request, stoppable, sinks: openSinks }: ToolRun): Promise<EndedTool> {
@@ -61,7 +67,7 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
   if (!diagnostic.retrySafe) await row
   // Another attempt owns the claim: what runs here could no longer be written down.
   row.catch((error: unknown) => { if (asProblem(error).code === 'EPH_CONFLICT') orders.cancel() })
-  measurement.runIds.push(id)
+  const run = measurement.runIds.push(id) - 1
 
   const sent = Promise.withResolvers<ChannelRun>()
   const stop: ChannelRun['stop'] = (...order) => { sent.promise.then(run => { run.stop(...order) }, () => {}) }
@@ -85,7 +91,7 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
   const failure = failureOf(closed.cause, tool, closed.because)
   if (failure) throw failure
   if (!told.end) throw new Problem('EPH_INTERNAL', `Cannot tell how ${tool} ended`)
-  return { id, end: told.end, endCause: closed.cause }
+  return { id, run, end: told.end, endCause: closed.cause }
 }
 
 interface Followed {

@@ -1,6 +1,6 @@
 import {
   AppsV1Api, AuthenticationV1Api, AuthorizationV1Api, BatchV1Api, CoreV1Api, DiscoveryV1Api, HttpMethod, IsomorphicFetchHttpLibrary,
-  Observable, RequestContext, ServerConfiguration, VersionApi, ApiException, createConfiguration,
+  NetworkingV1Api, Observable, RequestContext, ServerConfiguration, VersionApi, ApiException, createConfiguration,
   type Configuration, type ConfigurationOptions, type KubeConfig, type ObservableMiddleware, type SecurityAuthentication
 } from '@kubernetes/client-node'
 import { toProblem } from './status-error.ts'
@@ -13,6 +13,7 @@ export interface Api {
   apps: AppsV1Api
   batch: BatchV1Api
   discovery: DiscoveryV1Api
+  networking: NetworkingV1Api
   authentication: AuthenticationV1Api
   authorization: AuthorizationV1Api
   version: VersionApi
@@ -39,6 +40,7 @@ export function createApi (config: KubeConfig, timeoutMs = 10_000): Api {
     apps: make(AppsV1Api),
     batch: make(BatchV1Api),
     discovery: make(DiscoveryV1Api),
+    networking: make(NetworkingV1Api),
     authentication: make(AuthenticationV1Api),
     authorization: make(AuthorizationV1Api),
     version: make(VersionApi),

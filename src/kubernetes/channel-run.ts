@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Problem } from '#core/errors.ts'
+import { Problem, type ErrorCode } from '#core/errors.ts'
 import { ChannelLost, type ChannelRun, type RunEnd, type RunRequest, type RunSink, type StreamEnd } from '#core/ports/channel.ts'
 import { ProtocolViolation } from './frame-parser.ts'
 import type { EndedEvent, ErrorEvent, OutputEvent } from './runner-event.ts'
@@ -109,9 +109,8 @@ export function startRun (request: RunRequest, sink: RunSink, send: Send): Chann
     },
 
     refused ({ code, message }) {
-      const isMissing = code === 'not-allowed'
-      const detail = `Cannot start "${argv[0]}": the runner answers ${code} (${message.slice(0, 300)})`
-      over(new Problem(isMissing ? 'EPH_TOOL_MISSING' : 'EPH_INTERNAL', detail, { effect: 'none' }))
+      const detail = `Cannot ${request.file === undefined ? 'start' : 'read'} "${request.file ?? argv[0]}": the runner answers ${code} (${message.slice(0, 300)})`
+      over(new Problem(refusals[code] ?? 'EPH_INTERNAL', detail, { effect: 'none' }))
     },
 
     lost (reason) {
@@ -121,6 +120,9 @@ export function startRun (request: RunRequest, sink: RunSink, send: Send): Chann
     }
   }
 }
+
+/** What the runner's refusals mean; the last two are of files. */
+const refusals: Record<string, ErrorCode> = { 'not-allowed': 'EPH_TOOL_MISSING', 'not-found': 'EPH_NOT_FOUND', unreadable: 'EPH_OUTPUT_UNREADABLE' }
 
 function createTally (hashes: boolean) {
   const hash = hashes ? createHash('sha256') : null
@@ -137,7 +139,8 @@ function createTally (hashes: boolean) {
 }
 
 function toFrame (request: RunRequest): Record<string, unknown> {
-  const { id, argv, seconds, stopAfterSeconds, graceSeconds, windowBytes, limits, memoryBytes, live } = request
+  const { id, file, argv, seconds, stopAfterSeconds, graceSeconds, windowBytes, limits, memoryBytes, live } = request
+  if (file !== undefined) return { do: 'read', id, name: file }
   // JSON leaves undefined fields out, and the runner then takes its defaults.
   return { do: 'run', id, argv, seconds, stopAfterSeconds, grace: graceSeconds, window: windowBytes, limits, memoryBytes, live }
 }

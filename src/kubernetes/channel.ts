@@ -89,7 +89,7 @@ export async function openChannel (
 
   function refuse (event: ErrorEvent): void {
     const { error: id, request, code, message } = event
-    if (request === 'run') {
+    if (request === 'run' || request === 'read') {
       runOf(id, 'a refusal').refused(event)
       forget(id)
     } else if (request === 'close') {

@@ -3,6 +3,7 @@ import type { ClusterReader, NamespaceSummary } from '#core/ports/cluster.ts'
 import { absentAs } from './absent.ts'
 import type { Api } from './api.ts'
 import { checkNamespace } from './names.ts'
+import { createObjectReader } from './object-reader.ts'
 import { allPages } from './paging.ts'
 import { summarizePod } from './pod-summary.ts'
 import { readPod } from './read-pod.ts'
@@ -12,6 +13,8 @@ import { createZones } from './zones.ts'
 export function createReader (api: Api): ClusterReader {
   const zones = createZones(api)
   return {
+    ...createObjectReader(api),
+
     async info (signal) {
       const [{ gitVersion }, { resources }] = await Promise.all([
         api.call('read the version of the cluster', options => api.version.getCode({}, options), { signal }),

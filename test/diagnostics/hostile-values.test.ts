@@ -6,7 +6,7 @@ import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import { Problem } from '#core/errors.ts'
 import type { Probe } from '#core/probe.ts'
 import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
-import { examplePod } from '../support/recorded-probe.ts'
+import { examplePod, exampleService, recordedProbe } from '../support/recorded-probe.ts'
 
 interface Schema extends TSchema { type?: string, properties?: Record<string, Schema>, items?: Schema, enum?: unknown[] }
 
@@ -37,7 +37,10 @@ function put (params: Record<string, unknown>, place: Place, value: unknown): Re
 async function firstArgv (diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<string[]> {
   let asked: string[] | undefined
   const stop = async (argv: string[]): Promise<never> => { asked ??= argv; throw new Error('far enough') }
-  const probe: Probe = { pod: examplePod(), targetContainer: 'app', run: stop, capture: stop, keep () {} }
+  const { probe: recorded } = recordedProbe([])
+  // Whatever objects are named, they are there.
+  const objects = { ...recorded.objects, pod: async () => examplePod(), service: async () => exampleService() }
+  const probe: Probe = { ...recorded, objects, run: stop, capture: stop }
   await diagnostic.measure(params, probe).catch((error: Error) => { if (error.message !== 'far enough') throw error })
   if (!asked) throw new Error(`${diagnostic.name} asked for no tool`)
   return asked

@@ -32,6 +32,22 @@ t.test('a run takes its output, its end and the proof of both', async t => {
   t.equal(channel.runCount, 0)
 })
 
+t.test('a file that the runner reads is proven as the output of a tool is', async t => {
+  const { runner, channel } = await open(t)
+  const sink = collect()
+  const run = channel.run(request('f1', { file: 'hosts' }), sink)
+  t.strictSame(runner.requests, [{ do: 'read', id: 'f1', name: 'hosts' }])
+  runner.say(Buffer.concat([frame({ started: 'f1', pid: 0 }), output('f1', '127.0.0.1 localhost\n'), ended('f1', '127.0.0.1 localhost\n', '')]))
+  t.match(await run.ended, { exitCode: 0, stdout: { bytes: 20, proven: true, whole: true } })
+  t.equal(sink.out, '127.0.0.1 localhost\n')
+  for (const [code, expected] of [['not-found', 'EPH_NOT_FOUND'], ['unreadable', 'EPH_OUTPUT_UNREADABLE'], ['not-allowed', 'EPH_TOOL_MISSING']]) {
+    const refused = channel.run(request('f2', { file: 'host.conf' }), collect())
+    runner.say(frame({ error: 'f2', request: 'read', code, message: 'no' }))
+    await t.rejects(refused.started, { code: expected, message: /^Cannot read "host\.conf"/ })
+  }
+  t.equal(channel.runCount, 0)
+})
+
 const lies: Record<string, Partial<Record<'stdout' | 'stderr', object>>> = {
   'a byte too many': { stdout: { bytes: 7, sha256: '0'.repeat(64), dropped: 0, whole: true } },
   'another hash': { stdout: { bytes: 6, sha256: '0'.repeat(64), dropped: 0, whole: true } }

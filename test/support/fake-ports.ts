@@ -1,5 +1,6 @@
 import { Problem } from '#core/errors.ts'
 import type { Catalogue } from '#core/diagnostic.ts'
+import type { EndpointSummary, NetworkPolicySummary, ServiceSummary } from '#core/objects.ts'
 import type { Authority } from '#core/ports/authority.ts'
 import type { ClusterReader, ContainerRequest, Injector, NamespaceSummary, Reviewer } from '#core/ports/cluster.ts'
 import type { Bucket } from '#core/ports/storage.ts'
@@ -34,11 +35,20 @@ export const app = { name: 'app', image: 'web:1', ports: [], running: true, memo
 export const caller: Principal = { username: 'ada', uid: 'u-1', groups: [], authMethod: 'kubernetes', actor: null, extra: {} }
 export const nameOf = ({ verb, resource, namespace }: Right) => `${verb} ${resource} ${namespace}`
 
+const inNamespace = <T extends { namespace: string }>(objects: T[], namespace: string | null): T[] =>
+  objects.filter(object => namespace === null || object.namespace === namespace)
+
 /** Pods that take ephemeral containers, and who may do what. */
 function createFakeCluster () {
   const cluster = {
     pods: [examplePod({ containers: [app] })],
     namespaces: [exampleNamespace()],
+    services: [] as ServiceSummary[],
+    /** By namespace/service. */
+    endpoints: {} as Record<string, EndpointSummary[]>,
+    policies: [] as NetworkPolicySummary[],
+    /** Throws what the API server answers when the owner of an address is looked for there. */
+    lookUp: async (_namespace: string | null): Promise<void> => {},
     injected: [] as ContainerRequest[],
     dryRuns: [] as ContainerRequest[],
     /** Throws what the API server answers to an injection or its dry run. */
@@ -57,6 +67,14 @@ function createFakeCluster () {
     namespaces: async () => cluster.namespaces,
     pod: async (namespace, name) => structuredClone(podOf(namespace, name)),
     pods: async namespace => cluster.pods.filter(pod => pod.namespace === namespace),
+    service: async (namespace, name) => inNamespace(cluster.services, namespace).find(service => service.name === name) ?? null,
+    endpoints: async (namespace, service) => cluster.endpoints[`${namespace}/${service}`] ?? [],
+    networkPolicies: async namespace => inNamespace(cluster.policies, namespace),
+    async owners (ip, namespace) {
+      await cluster.lookUp(namespace)
+      const pods = inNamespace(cluster.pods, namespace).filter(({ podIPs }) => podIPs.includes(ip))
+      return { pods, services: inNamespace(cluster.services, namespace).filter(({ clusterIPs }) => clusterIPs.includes(ip)) }
+    },
     async resolve ({ namespace, pod, labelSelector }) {
       const pods = structuredClone(labelSelector ? cluster.pods : cluster.pods.filter(({ name }) => name === pod))
       if (pods.length > 0) return { rule: 'the named pod', matched: pods.length, pods }

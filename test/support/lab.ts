@@ -58,6 +58,14 @@ export function makeNamespace (t: Test, labels: Record<string, string> = {}): st
   return name
 }
 
+/** A ServiceAccount of the namespace that may do this with jobs there, and nothing else; answers a token of it. */
+export function makeCaller (namespace: string, verbs: string[], name = `caller-${randomBytes(3).toString('hex')}`): string {
+  kubectl('create', 'serviceaccount', '-n', namespace, name)
+  apply({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { namespace, name }, rules: [{ apiGroups: ['ephemera.dev'], resources: ['jobs'], verbs }] })
+  kubectl('create', 'rolebinding', '-n', namespace, name, `--role=${name}`, `--serviceaccount=${namespace}:${name}`)
+  return kubectl('create', 'token', '-n', namespace, name, '--audience=ephemera').trim()
+}
+
 interface PodOptions {
   name?: string
   labels?: Record<string, string>

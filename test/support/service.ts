@@ -25,6 +25,8 @@ export interface ServiceOptions {
   env: Record<string, string>
   /** Kept over a restart when given. */
   dataDir?: string
+  /** Of the caller, where those of the cluster are asked for; else there is one of the service's own. */
+  token?: string
   /** The program: the service itself, or the one with the diagnostics for tests. */
   main?: string
 }
@@ -41,12 +43,12 @@ export async function freePort (host = '127.0.0.1'): Promise<number> {
 const main = new URL('./service-main.ts', import.meta.url).pathname
 
 /** Starts the real service as a process of its own and waits until it is ready. */
-export async function startService ({ env, dataDir, main: program = main }: ServiceOptions): Promise<Service> {
+export async function startService ({ env, dataDir, token: given, main: program = main }: ServiceOptions): Promise<Service> {
   const folder = dataDir ?? await mkdtemp(join(tmpdir(), 'ephemera-test-'))
   const port = await freePort()
-  const token = randomBytes(16).toString('hex')
+  const token = given ?? randomBytes(16).toString('hex')
   const { PATH = '', HOME = '' } = process.env
-  const variables = { PATH, HOME, EPHEMERA_PORT: `${port}`, EPHEMERA_TOKEN: token, EPHEMERA_DATA_DIR: folder, ...env }
+  const variables = { PATH, HOME, EPHEMERA_PORT: `${port}`, ...given === undefined ? { EPHEMERA_TOKEN: token } : {}, EPHEMERA_DATA_DIR: folder, ...env }
   // Through env: tap loads itself into every Node that a test starts, which doubles its memory.
   const child = spawn('env', ['-i', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`), process.execPath, program], {
     stdio: ['ignore', 'pipe', 'pipe']

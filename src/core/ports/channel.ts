@@ -1,4 +1,5 @@
 import type { EndCause } from '../outcome.ts'
+import type { ResolverFile } from '../resolver-files.ts'
 
 /** What the runner says of itself when a channel opens. */
 export interface Hello {
@@ -16,7 +17,10 @@ export interface Hello {
 
 export interface RunRequest {
   id: string
+  /** What is executed; with `file`, only what the run is called. */
   argv: string[]
+  /** The runner itself reads this file of the pod, in place of a tool. */
+  file?: ResolverFile
   /** Deadline in the pod. */
   seconds: number
   /** A planned end before the deadline. */
@@ -75,7 +79,10 @@ export class ChannelLost extends Error {
 }
 
 export interface ChannelRun {
-  /** Rejects with EPH_CHANNEL_LOST (effect none) when the channel ends before; EPH_TOOL_MISSING where the image lacks the tool. */
+  /**
+   * Rejects with EPH_CHANNEL_LOST (effect none) when the channel ends before; EPH_TOOL_MISSING where the image lacks the tool,
+   * EPH_NOT_FOUND where the pod lacks the file.
+   */
   started: Promise<void>
   /** Rejects as `started` does; with ChannelLost when the channel ends after that; with what the sink threw or rejected with. */
   ended: Promise<RunEnd>

@@ -1,3 +1,4 @@
+import type { EndpointSummary, NetworkPolicySummary, ServiceSummary } from '../objects.ts'
 import type { Principal, Right } from '../principal.ts'
 import type { ProfileName } from '../profile.ts'
 import type { PodSummary, Target } from '../target.ts'
@@ -32,6 +33,15 @@ export interface ClusterReader {
   pod (namespace: string, name: string, signal?: AbortSignal): Promise<PodSummary | null>
   /** Pods of a namespace, by label selector; the API server's pages are followed. */
   pods (namespace: string, labelSelector: string | null, signal?: AbortSignal): Promise<PodSummary[]>
+  service (namespace: string, name: string, signal?: AbortSignal): Promise<ServiceSummary | null>
+  /** The addresses of all EndpointSlices of a Service. */
+  endpoints (namespace: string, service: string, signal?: AbortSignal): Promise<EndpointSummary[]>
+  networkPolicies (namespace: string, signal?: AbortSignal): Promise<NetworkPolicySummary[]>
+  /**
+   * Pods and Services that have an IP, of one namespace or, with null, of all. Rejects with EPH_ACCOUNT_FORBIDDEN where our account may
+   * not list them there.
+   */
+  owners (ip: string, namespace: string | null, signal?: AbortSignal): Promise<{ pods: PodSummary[], services: ServiceSummary[] }>
   /** Rejects with EPH_TARGET_UNKNOWN or EPH_TARGET_EMPTY. */
   resolve (target: Target, signal?: AbortSignal): Promise<ResolvedTarget>
 }
