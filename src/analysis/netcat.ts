@@ -3,6 +3,11 @@ import { Problem } from '#core/errors.ts'
 export const connectOutcomes = ['open', 'refused', 'timeout', 'unreachable', 'reset', 'failed'] as const
 export type ConnectOutcome = typeof connectOutcomes[number]
 
+interface ConnectOptions { ip: string, port: number, waitSeconds: number }
+
+/** Connects once, sends nothing and says on standard error what came of it; `ip` is an address, so that no name can be an option. */
+export const connectArgv = ({ ip, port, waitSeconds }: ConnectOptions): string[] => ['nc', '-n', '-v', '-z', '-w', `${waitSeconds}`, ip, `${port}`]
+
 const succeeded = /^Connection to \S+ \d+ port \[tcp\/[^\]]*\] succeeded!$/
 const failed = /^nc: connect to \S+ port \d+ \(tcp\) (timed out|failed): (.+)$/
 
@@ -16,7 +21,7 @@ const outcomes: Record<string, ConnectOutcome> = {
   'Host is unreachable': 'unreachable'
 }
 
-/** Reads what `nc -n -v -z` (OpenBSD) says on standard error of one attempt; `reason`: the kernel's words, null where it is open. */
+/** Reads what `connectArgv` (OpenBSD's nc) says on standard error; `reason`: the kernel's words, null where it is open. */
 export function parseNetcat (stderr: string): { outcome: ConnectOutcome, reason: string | null } {
   const lines = stderr.trim().split('\n')
   if (lines.some(line => succeeded.test(line))) return { outcome: 'open', reason: null }

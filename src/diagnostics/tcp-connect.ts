@@ -1,23 +1,18 @@
-import { isIP } from 'node:net'
 import { Type, type Static } from 'typebox'
-import { askDns, secondsPerQuestion } from '#analysis/ask-dns.ts'
-import { parseDig } from '#analysis/dig.ts'
-import { toDnsQuery } from '#analysis/dns-query.ts'
-import { connectOutcomes, parseNetcat } from '#analysis/netcat.ts'
+import { connectArgv, connectOutcomes, parseNetcat } from '#analysis/netcat.ts'
+import { resolvePlace, secondsToResolve } from '#analysis/resolve-place.ts'
+import { Address } from '#core/address.ts'
+import { Destination, Family, familyErrors, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
-import { Host, isHost } from '#core/host.ts'
-import type { Probe } from '#core/probe.ts'
-import { isRefusedAddress } from '#core/refused-addresses.ts'
 import { OrNull } from '#core/schema.ts'
 import { sidecarProxyOf } from '#core/sidecar-proxy.ts'
 
 /** The kernel sends a lost SYN again after a second: an attempt that took so long has lost one. */
 const slowMs = 1000
 const maxAddresses = 8
-const families = ['A', 'AAAA'] as const
 
 const Attempt = Type.Object({
-  ip: Type.String({ description: 'Address that was tried' }),
+  ...Address.properties,
   outcome: Type.Enum(connectOutcomes, {
     description: 'open; refused: answered with a reset; timeout: not answered at all; unreachable: the network says that there is no way; ' +
       'reset: cut as it was accepted; failed: see reason'
@@ -29,29 +24,12 @@ const Attempt = Type.Object({
 type Attempt = Static<typeof Attempt>
 
 const Connection = Type.Object({
-  host: Type.String({ description: 'Host as it was given' }),
-  port: Type.Integer({ description: 'Port' }),
-  dnsStatus: OrNull(Type.String({ description: 'How its name was resolved, as NOERROR or NXDOMAIN, or TIMEOUT; null: the host is an address' })),
+  ...Destination.properties,
+  dnsStatus: OrNull(Type.String({ description: 'How its name was resolved, as NOERROR or NXDOMAIN, or TIMEOUT; null: no name had to be' })),
   attempts: Type.Array(Attempt, { description: 'Addresses in the order they were tried' }),
   notTried: Type.Array(Type.String(), { description: `Addresses that were not tried: those that no diagnostic may talk to, and what is beyond ${maxAddresses}` })
 }, { description: 'One destination' })
 type Connection = Static<typeof Connection>
-
-interface Resolved { dnsStatus: string | null, addresses: string[] }
-
-async function resolve (host: string, ask: Probe['run']): Promise<Resolved> {
-  if (isIP(host) !== 0) return { dnsStatus: null, addresses: [host] }
-  let dnsStatus = 'TIMEOUT'
-  for (const type of families) {
-    const { stdout } = await ask(askDns(type, host))
-    const { status, answers } = toDnsQuery(host, type, parseDig(stdout))
-    const addresses = answers.filter(answer => answer.type === type).map(({ data }) => data).filter(data => isIP(data) !== 0)
-    dnsStatus = status ?? 'TIMEOUT'
-    // The other family is for hosts without IPv4; a name that is not there, or servers that do not answer, are the same for both.
-    if (addresses.length > 0 || status !== 'NOERROR') return { dnsStatus, addresses }
-  }
-  return { dnsStatus, addresses: [] }
-}
 
 const failures = {
   refused: { code: 'TCP_REFUSED', what: 'refuses the connection' },
@@ -62,21 +40,21 @@ const failures = {
 } as const
 
 const isOpen = ({ outcome }: Attempt) => outcome === 'open'
+const say = (destination: Destination) => `${sayPlace(destination)} port ${destination.port}`
 const evidenceOf = (attempts: Attempt[]) => attempts.map(({ run }) => ({ run }))
 
-function * judgeAttempts ({ host, port, attempts }: Connection) {
-  const place = `"${host}" port ${port}`
+function * judgeAttempts ({ attempts }: Connection, data: Destination) {
+  const place = say(data)
   const open = attempts.filter(isOpen)
   const closed = attempts.filter(attempt => !isOpen(attempt))
-  const say = (some: Attempt[]) => some.map(({ ip, outcome, reason }) => `${ip} (${reason ?? outcome})`).join(', ')
-  const data = { host, port }
+  const sayAll = (some: Attempt[]) => some.map(({ ip, outcome, reason }) => `${ip} (${reason ?? outcome})`).join(', ')
   if (open.length > 0 && closed.length > 0) {
-    yield { code: 'TCP_ADDRESS_FAILED', message: `Not every address of ${place} is open: ${say(closed)}`, data, evidence: evidenceOf(closed) } as const
+    yield { code: 'TCP_ADDRESS_FAILED', message: `Not every address of ${place} is open: ${sayAll(closed)}`, data, evidence: evidenceOf(closed) } as const
   }
   const [first] = closed
   if (open.length === 0 && first && first.outcome !== 'open') {
     const { code, what } = failures[first.outcome]
-    yield { code, message: `${place} ${what}: ${say(closed)}`, data: { ...data, ip: first.ip }, evidence: evidenceOf(closed) }
+    yield { code, message: `${place} ${what}: ${sayAll(closed)}`, data: { ...data, ip: first.ip }, evidence: evidenceOf(closed) }
   }
   const slow = open.filter(({ elapsedMs }) => elapsedMs >= slowMs)
   if (slow.length > 0) {
@@ -85,26 +63,28 @@ function * judgeAttempts ({ host, port, attempts }: Connection) {
   }
 }
 
-function * judgeConnection (connection: Connection, proxy: string | null, expect: 'open' | 'closed') {
-  const { host, port, dnsStatus, attempts, notTried } = connection
-  const data = { host, port }
+interface Expectation { data: Destination, proxy: string | null, expect: 'open' | 'closed' }
+
+function * judgeConnection (connection: Connection, { data, proxy, expect }: Expectation) {
+  const { dnsStatus, attempts, notTried } = connection
+  const place = sayPlace(data)
   const open = attempts.filter(isOpen)
   if (attempts.length === 0 && notTried.length === 0) {
-    yield { code: 'TCP_NAME_UNRESOLVED', message: `"${host}" has no address: ${dnsStatus}`, data: { ...data, dnsStatus } } as const
+    yield { code: 'TCP_NAME_UNRESOLVED', message: `${place} has no address${dnsStatus === null ? '' : `: ${dnsStatus}`}`, data: { ...data, dnsStatus } } as const
     return
   }
   if (attempts.length === 0) {
-    yield { code: 'TCP_NOT_TRIED', message: `"${host}" is an address that no diagnostic may talk to: ${notTried.join(', ')}`, data } as const
+    yield { code: 'TCP_NOT_TRIED', message: `${place} is an address that no diagnostic may talk to: ${notTried.join(', ')}`, data } as const
     return
   }
   if (open.length > 0 && proxy !== null) {
-    const message = `The proxy "${proxy}" in the pod accepts every connection: that "${host}" port ${port} is open cannot be told from a connect`
+    const message = `The proxy "${proxy}" in the pod accepts every connection: that ${say(data)} is open cannot be told from a connect`
     yield { code: 'PATH_THROUGH_PROXY', message, data: { ...data, proxy }, evidence: evidenceOf(open) } as const
   } else if (expect === 'closed' && open.length > 0) {
-    const message = `"${host}" port ${port} is open, though closed was expected: ${open.map(({ ip }) => ip).join(', ')}`
+    const message = `${say(data)} is open, though closed was expected: ${open.map(({ ip }) => ip).join(', ')}`
     yield { code: 'TCP_NOT_CLOSED', message, data, evidence: evidenceOf(open) } as const
   }
-  if (expect === 'open') yield * judgeAttempts(connection)
+  if (expect === 'open') yield * judgeAttempts(connection, data)
 }
 
 export default defineDiagnostic({
@@ -120,25 +100,24 @@ export default defineDiagnostic({
   sharesProcesses: false,
   typicalSeconds: 0.1,
   examples: [
-    { title: 'A port of a Service', params: { destinations: [{ host: 'orders.shop', port: 8080 }] } },
+    { title: 'A port of a Service, by its name', params: { destinations: [{ host: 'orders.shop', port: 8080 }] } },
+    { title: 'A Service and a pod, by what the cluster knows of them', params: { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }, { pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }] } },
     { title: 'That a policy keeps a database closed', params: { destinations: [{ host: 'postgres.data', port: 5432 }], expect: 'closed' } },
     { title: 'Two addresses', params: { destinations: [{ host: '10.96.0.10', port: 53 }, { host: '2001:db8::1', port: 443 }], waitSeconds: 1 } }
   ],
   params: Type.Object({
-    destinations: Type.Array(Type.Object({
-      host: Host,
-      port: Type.Integer({ minimum: 1, maximum: 65535, description: 'TCP port' })
-    }, { additionalProperties: false, description: 'Where to connect to' }), {
+    destinations: Type.Array(Destination, {
       minItems: 1, maxItems: 20, description: 'Destinations; names are resolved as the pod resolves them, and each of their addresses is tried'
     }),
+    family: Family,
     expect: Type.Enum(['open', 'closed'], { default: 'open', description: 'closed: an open port fails, as for a policy that should block' }),
     waitSeconds: Type.Integer({ minimum: 1, maximum: 30, default: 3, description: 'How long an address may take to answer' })
   }, { additionalProperties: false }),
-  contradictions: ({ destinations }) => destinations.flatMap(({ host }, index) => {
-    const pointer = `/params/destinations/${index}/host`
-    if (!isHost(host)) return [{ pointer, detail: 'must be a name or a whole address' }]
-    return isRefusedAddress(host) ? [{ pointer, detail: 'must not be the address of a metadata service: no diagnostic may talk to it' }] : []
+  contradictions: ({ destinations, family }) => destinations.flatMap((destination, index) => {
+    const errors = placeErrors(destination, `/params/destinations/${index}`)
+    return errors.length > 0 ? errors : familyErrors(destination, family, '/params/family')
   }),
+  reads: ({ destinations }) => destinations.flatMap(placeReadings),
   report: Type.Object({
     connections: Type.Array(Connection, { description: 'One for each destination, in this order' }),
     proxy: OrNull(Type.String({ description: 'Container of the pod that takes over its connections (a service mesh\'s proxy)' }))
@@ -176,9 +155,9 @@ export default defineDiagnostic({
     },
     TCP_NAME_UNRESOLVED: {
       severity: 'error',
-      title: 'The name has no address',
-      meaning: 'No connection was tried, because the pod\'s DNS gave no address for the name',
-      remedy: 'Launch dns-lookup for the name'
+      title: 'There is no address',
+      meaning: 'No connection was tried: the pod\'s DNS gave no address for the name, the pod has none, or the headless Service no ready endpoint',
+      remedy: 'Launch dns-lookup for a name, service-check for a Service'
     },
     TCP_NOT_CLOSED: {
       severity: 'error',
@@ -212,21 +191,18 @@ export default defineDiagnostic({
     }
   },
   timeoutSecondsFor: ({ destinations, waitSeconds }) =>
-    Math.min(3600, 10 + destinations.length * (families.length * secondsPerQuestion + maxAddresses * (waitSeconds + 1))),
+    Math.min(3600, 10 + destinations.length * (secondsToResolve + maxAddresses * (waitSeconds + 1))),
 
-  async measure ({ destinations, waitSeconds }, probe) {
-    let runs = 0
-    const ask: Probe['run'] = argv => { runs++; return probe.run(argv) }
+  async measure ({ destinations, family, waitSeconds }, probe) {
     const report = { connections: [] as Connection[], proxy: sidecarProxyOf(probe.pod) }
-    for (const { host, port } of destinations) {
-      const { dnsStatus, addresses } = await resolve(host, ask)
-      const allowed = addresses.filter(ip => !isRefusedAddress(ip))
-      const tried = allowed.slice(0, maxAddresses)
-      const connection: Connection = { host, port, dnsStatus, attempts: [], notTried: addresses.filter(ip => !tried.includes(ip)) }
-      for (const ip of tried) {
-        const run = runs
-        const { stderr, durationMs } = await ask(['nc', '-n', '-v', '-z', '-w', `${waitSeconds}`, ip, `${port}`])
-        connection.attempts.push({ ip, ...parseNetcat(stderr), elapsedMs: durationMs, run })
+    for (const destination of destinations) {
+      const { dnsStatus, addresses, refused } = await resolvePlace(destination, probe, family)
+      const tried = addresses.slice(0, maxAddresses)
+      const names = await probe.nameAddresses(tried)
+      const connection: Connection = { ...destination, dnsStatus, attempts: [], notTried: [...addresses.slice(maxAddresses), ...refused] }
+      for (const [index, ip] of tried.entries()) {
+        const { stderr, durationMs, run } = await probe.run(connectArgv({ ip, port: destination.port, waitSeconds }))
+        connection.attempts.push({ ip, port: destination.port, ...names[index]!, ...parseNetcat(stderr), elapsedMs: durationMs, run })
       }
       report.connections.push(connection)
       probe.keep(report)
@@ -234,5 +210,6 @@ export default defineDiagnostic({
     return report
   },
 
-  judge: ({ connections, proxy }, { expect }) => connections.flatMap(connection => [...judgeConnection(connection, proxy, expect)])
+  judge: ({ connections, proxy }, { destinations, expect }) =>
+    connections.flatMap((connection, index) => [...judgeConnection(connection, { data: destinations[index]!, proxy, expect })])
 })

@@ -1,8 +1,11 @@
 import t from 'tap'
 import { checkParams } from '#core/check-params.ts'
+import type { Problem } from '#core/errors.ts'
+import type { EndpointSummary } from '#core/objects.ts'
+import { rightOf } from '#core/reading.ts'
 import tcpConnect from '../../src/diagnostics/tcp-connect.ts'
 import { measure } from '../support/measure.ts'
-import { examplePod, recordedProbe } from '../support/recorded-probe.ts'
+import { examplePod, exampleService, recordedProbe } from '../support/recorded-probe.ts'
 import { recordedText } from '../support/recorded.ts'
 
 const nc = (recording: string, durationMs = 9) =>
@@ -16,7 +19,13 @@ t.test('an open port passes without findings, and nothing is asked of DNS for an
   t.strictSame(argvs, [['nc', '-n', '-v', '-z', '-w', '3', '10.244.0.6', '8080']])
   t.strictSame(report, {
     connections: [{
-      host: '10.244.0.6', port: 8080, dnsStatus: null, notTried: [], attempts: [{ ip: '10.244.0.6', outcome: 'open', reason: null, elapsedMs: 9, run: 0 }]
+      host: '10.244.0.6',
+      port: 8080,
+      dnsStatus: null,
+      notTried: [],
+      attempts: [{
+        ip: '10.244.0.6', port: 8080, pod: null, service: null, node: null, outcome: 'open', reason: null, elapsedMs: 9, run: 0
+      }]
     }],
     proxy: null
   })
@@ -89,6 +98,62 @@ t.test('metadata services are left alone, by address and by name', async t => {
   const { argvs, codes, verdict } = await measure(tcpConnect, to('web.shop.svc.cluster.local', 80), [{ stdout: rebound }])
   t.same(argvs.map(([tool]) => tool), ['dig'])
   t.match({ codes, verdict }, { codes: ['TCP_NOT_TRIED'], verdict: 'inconclusive' })
+})
+
+const pod = examplePod({ name: 'orders-0', podIPs: ['10.244.0.7', 'fd00::7'] })
+const endpoint = (ip: string, ready = true): EndpointSummary => ({ ip, ready, terminating: false, pod: null, node: null, ports: [] })
+const toService = { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }] }
+const toPod = { destinations: [{ pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }] }
+const addressesOf = (argvs: string[][]) => argvs.map(argv => argv.at(-2))
+
+t.test('a pod is each of its addresses, a Service its cluster IPs, a headless one its ready endpoints', async t => {
+  const both = await measure(tcpConnect, toPod, [nc('open'), nc('open')], { pods: [pod] })
+  t.same(addressesOf(both.argvs), ['10.244.0.7', 'fd00::7'])
+  const six = await measure(tcpConnect, { ...toPod, family: 6 }, [nc('open')], { pods: [pod] })
+  t.same(addressesOf(six.argvs), ['fd00::7'])
+  const clusterIP = await measure(tcpConnect, toService, [nc('refused')], { services: [exampleService()], names: { '10.96.0.20': { service: { namespace: 'shop', name: 'orders' } } } })
+  t.match(clusterIP.report, { connections: [{ service: { name: 'orders' }, dnsStatus: null, attempts: [{ ip: '10.96.0.20', service: { name: 'orders' }, pod: null }] }] })
+  t.match(clusterIP.findings, [{ code: 'TCP_REFUSED', message: /^Service "shop\/orders" port 8080 refuses/, data: toService.destinations[0] }])
+  const headless = { services: [exampleService({ headless: true, clusterIPs: [] })], endpoints: { 'shop/orders': [endpoint('10.244.0.8'), endpoint('10.244.0.9', false)] } }
+  t.same(addressesOf((await measure(tcpConnect, toService, [nc('open')], headless)).argvs), ['10.244.0.8'])
+  t.match(await measure(tcpConnect, toService, [], { ...headless, endpoints: {} }), { codes: ['TCP_NAME_UNRESOLVED'], verdict: 'fail' })
+})
+
+t.test('a Service that is another name is resolved by the pod, and must be a name', async t => {
+  const named = (externalName: string) => ({ services: [exampleService({ type: 'ExternalName', clusterIPs: [], externalName })] })
+  const { argvs } = await measure(tcpConnect, toService, [dig('search-list'), nc('open')], named('web.shop'))
+  t.equal(argvs[0]!.at(-1), 'web.shop.')
+  await t.rejects(measure(tcpConnect, toService, [], named('-f/etc/hosts')), { code: 'EPH_OUTPUT_UNREADABLE' })
+  const rebound = { services: [exampleService({ clusterIPs: ['169.254.169.254'] })] }
+  t.match(await measure(tcpConnect, toService, [], rebound), { codes: ['TCP_NOT_TRIED'], argvs: [] })
+})
+
+t.test('what the caller may not read, or what is gone, is not connected to', async t => {
+  t.same(tcpConnect.reads!(checkParams(tcpConnect, { destinations: [...toPod.destinations, ...toService.destinations] }), 'shop').map(rightOf), [
+    { group: '', resource: 'pods', verb: 'get', namespace: 'shop' }, { group: '', resource: 'services', verb: 'get', namespace: 'shop' },
+    { group: 'discovery.k8s.io', resource: 'endpointslices', verb: 'list', namespace: 'shop' }
+  ])
+  await t.rejects(measure(tcpConnect, toPod, [], { pods: [pod], denied: ['get pods shop'] }), { code: 'EPH_FORBIDDEN' })
+  await t.rejects(measure(tcpConnect, toPod, []), { code: 'EPH_NOT_FOUND' })
+  await t.rejects(measure(tcpConnect, toService, []), { code: 'EPH_NOT_FOUND' })
+})
+
+t.test('one way to name a destination, and one family', async t => {
+  const errorsOf = (input: Record<string, unknown>) => {
+    try {
+      checkParams(tcpConnect, input)
+      return []
+    } catch (error) {
+      return (error as Problem).errors.map(({ pointer }) => pointer)
+    }
+  }
+  t.same(errorsOf({ destinations: [{ port: 1 }] }), ['/params/destinations/0'])
+  t.same(errorsOf({ destinations: [{ ...toPod.destinations[0], host: 'web' }] }), ['/params/destinations/0'])
+  t.same(errorsOf({ destinations: [{ pod: { namespace: 'shop', name: '../x' }, port: 1 }] }), ['/params/destinations/0/pod/name'])
+  t.same(errorsOf({ ...to('10.0.0.1'), family: 5 }), ['/params/family'])
+  t.same(errorsOf({ ...to('10.0.0.1'), family: 6 }), ['/params/family'])
+  const { argvs } = await measure(tcpConnect, { ...to('web.shop'), family: 6 }, [dig('no-data')])
+  t.same(argvs.map(argv => argv.at(-3)), ['AAAA'], 'only this family is asked for')
 })
 
 t.test('the time it may take stays within an hour', t => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { inNetworkOf } from '../support/container-processes.ts'
-import { labEnvironment, makeNamespace, makePod, readPod } from '../support/lab.ts'
+import { labEnvironment, makeCaller, makeNamespace, makePod, readPod } from '../support/lab.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -53,6 +53,41 @@ t.test('the address of a metadata service is refused before anything runs', asyn
   })
   t.equal(status, 422)
   t.match(body, { code: 'EPH_PARAMS_INVALID', errors: [{ pointer: '/params/destinations/0/host', detail: /metadata/ }] })
+})
+
+t.test('a pod and a Service are destinations too, and their addresses have names', async t => {
+  const destinations = [
+    { service: { namespace: 'shop', name: 'orders' }, port: 8080 }, { pod: { namespace, name: pod }, port: 8080 }, { pod: { namespace, name: pod }, port: 7000 }
+  ]
+  const job = await launch({ destinations, family: 4 })
+  t.match(job, { verdict: 'fail', findings: [{ code: 'TCP_REFUSED', message: `pod "${namespace}/${pod}" port 7000 refuses the connection: ${podIP} (Connection refused)` }] })
+  t.match(job.pods.items[0]?.report, {
+    connections: [
+      { attempts: [{ outcome: 'open', service: { namespace: 'shop', name: 'orders' }, pod: null }] },
+      { attempts: [{ outcome: 'open', ip: podIP, pod: { namespace, name: pod }, service: null, node: /./ }] },
+      { attempts: [{ outcome: 'refused' }] }
+    ]
+  })
+  const { body } = await service.call('POST', '/v1/jobs', {
+    body: { diagnostic: 'tcp-connect', target: { namespace, pod }, params: { destinations: [{ service: { namespace, name: 'nope' }, port: 80 }] } }
+  })
+  t.match(body, { status: 404, code: 'EPH_NOT_FOUND', detail: `Cannot read Service "${namespace}/nope": it does not exist` })
+})
+
+t.test('who may not read a Service is told the missing rule, and there is no job', async t => {
+  const strict = await startService({ env: { ...labEnvironment(), EPHEMERA_AUTH: 'kubernetes', EPHEMERA_HOST: '127.0.0.1' }, token: makeCaller(namespace, ['create', 'get', 'list']) })
+  t.teardown(() => strict.stop())
+  const target = { namespace, pod }
+  const body = { diagnostic: 'tcp-connect', target, params: { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }] } }
+  for (const path of ['/v1/jobs', '/v1/jobs?dryRun=true']) {
+    const answer = await strict.call('POST', path, { body })
+    t.match(answer, { status: 403, body: { code: 'EPH_FORBIDDEN', detail: /apiGroups: \[(""|discovery\.k8s\.io)\], resources: \[(services|endpointslices)\].* in namespace "shop"/ } }, path)
+  }
+  t.match((await strict.call('GET', `/v1/jobs?namespace=${namespace}`)).body, { items: [] })
+  const { id } = await strict.launch({ diagnostic: 'tcp-connect', target, params: { destinations: [{ host: 'orders.shop', port: 8080 }] } })
+  const job = await strict.final(id)
+  t.match(job, { state: 'succeeded', verdict: 'pass' }, 'by its name, as everybody in the pod could')
+  t.match(job.pods.items[0]?.report, { connections: [{ attempts: [{ pod: null, service: null, node: null }] }] }, 'and without the names of what it may not read')
 })
 
 t.test('REST and GraphQL give the same report', async t => {
