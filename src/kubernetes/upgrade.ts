@@ -63,7 +63,11 @@ export async function upgrade (config: KubeConfig, url: URL, protocol: string, s
       socket.destroy()
       reject(new Error(wrong))
     })
-    request.on('response', response => { refusal(response).then(reject, reject).finally(() => request.destroy()) })
+    request.on('response', response => {
+      // Once the answer is read, Node keeps the connection for an agent, and no request of ours has one.
+      const { socket } = response
+      refusal(response).then(reject, reject).finally(() => socket.destroy())
+    })
     request.on('error', reject)
     request.on('close', settled)
     request.end()

@@ -2,6 +2,7 @@ import { t, type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import { openExecSocket, type ExecHandlers } from '../../src/kubernetes/exec-socket.ts'
 import { createFaultProxy } from '../support/fault-proxy.ts'
+import { until } from '../support/until.ts'
 import { createFakeApiServer, kubeConfigFor, type SeenRequest } from './fake-api-server.ts'
 
 const place = { namespace: 'shop', pod: 'web-1', podUid: 'u', node: null, container: 'ephemera-x' }
@@ -62,9 +63,10 @@ t.test('a cut connection ends with a reason', async t => {
   t.match(await ended, /closed \(1006\)/)
 })
 
-t.test('a refused upgrade keeps what the API server said', async t => {
-  const { config } = await createFakeApiServer(t)
+t.test('a refused upgrade keeps what the API server said, and no connection', async t => {
+  const { config, connections } = await createFakeApiServer(t)
   await t.rejects(openExecSocket(config, place, ['x'], watch().handlers, never), { code: 403, body: /pods\/exec/ })
+  await until(() => connections() === 0)
 })
 
 t.test('a server that is not there, or never answers, rejects', async t => {

@@ -40,7 +40,9 @@ export async function createFakeApiServer (t: Test, answers: Answers = {}, exec?
     if (exec) upgrades.handleUpgrade(message, socket, head, webSocket => exec(webSocket, request))
     else {
       const text = JSON.stringify(status(403, 'pods "web" is forbidden: User "ephemera" cannot create resource "pods/exec" in API group "" in the namespace "shop"')!.body)
-      socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`)
+      // As the real one, it keeps the connection open.
+      socket.write(`HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
+      socket.resume().on('end', () => socket.end())
     }
   })
   server.listen(0, '127.0.0.1')
