@@ -6,6 +6,7 @@ import { images, kubeconfig, labEnvironment, makeNamespace, makePod, programs } 
 import { startS3 } from '../test/support/s3.ts'
 import { startService, type Service } from '../test/support/service.ts'
 import { createCaller } from './caller.ts'
+import { benchCatalogue } from './catalogue.ts'
 import { createKubectl } from './kubectl.ts'
 import { benchMany } from './many.ts'
 import { benchSingle } from './single.ts'
@@ -16,7 +17,7 @@ import type { World } from './world.ts'
 const { values, positionals } = parseArgs({ options: { rounds: { type: 'string', default: '5' } }, allowPositionals: true })
 const rounds = Number(values.rounds)
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`Cannot make ${values.rounds} rounds: give a number from 1`)
-const wanted = positionals.length > 0 ? positionals : ['single', 'many', 'stream']
+const wanted = positionals.length > 0 ? positionals : ['single', 'many', 'catalogue', 'stream']
 
 const cleanups: (() => unknown)[] = []
 /** The helpers of tests tidy up after a test; here after the whole run. */
@@ -59,6 +60,7 @@ async function main (): Promise<void> {
   const comparisons: Comparison[] = []
   if (wanted.includes('single')) comparisons.push(...await benchWith('file store', world, benchSingle))
   if (wanted.includes('many')) comparisons.push(...await benchWith('file store', world, benchMany))
+  if (wanted.includes('catalogue')) comparisons.push(...await benchWith('file store', world, benchCatalogue))
   if (wanted.includes('stream')) {
     for (const store of ['file store', 'S3'] as const) comparisons.push(...await benchWith(store, world, each => benchStream(store, each)))
   }

@@ -9,6 +9,7 @@ import { diagnosticsReference } from '#openapi/diagnostics-reference.ts'
 import { errorsReference } from '#openapi/errors-reference.ts'
 import { buildApp } from './app.ts'
 import { Environment } from './config.ts'
+import { readExampleAnswers } from './example-answers.ts'
 
 const noRequests = async (): Promise<never> => { throw new Error('Cannot serve requests: the application was built for its contract alone') }
 
@@ -23,7 +24,7 @@ export async function contractFiles (): Promise<Map<string, string>> {
       // compat: readers of YAML 1.1 would take a plain no for false.
       ['openapi.yaml', stringify(app.swagger(), { aliasDuplicateObjects: false, lineWidth: 0, compat: 'yaml-1.1' })],
       ['schema.graphql', `${printSchema(createGraphqlSchema(catalogue))}\n`],
-      ['docs/reference/diagnostics.md', diagnosticsReference(catalogue)],
+      ['docs/reference/diagnostics.md', diagnosticsReference(catalogue, readExampleAnswers(catalogue))],
       ['docs/reference/errors.md', errorsReference()],
       ['docs/reference/configuration.md', configurationReference(Environment)]
     ])

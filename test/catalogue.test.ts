@@ -3,10 +3,13 @@ import t from 'tap'
 import type { TSchema } from 'typebox'
 import { checkParams } from '#core/check-params.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
-import { severities } from '#core/finding.ts'
+import { severities, verdictOf } from '#core/finding.ts'
 import { profileNames } from '#core/profile.ts'
+import { Value } from 'typebox/value'
+import { definitionOf } from '#jobs/findings.ts'
 import { demandCovered } from '#jobs/take-step.ts'
 import { loadCatalogue } from '../src/diagnostics/catalogue.ts'
+import { readExampleAnswers } from '../src/example-answers.ts'
 
 interface Schema extends TSchema {
   type?: string
@@ -21,6 +24,7 @@ interface Schema extends TSchema {
 }
 
 const catalogue = await loadCatalogue()
+const answers = readExampleAnswers(catalogue)
 const folder = new URL('../src/diagnostics/', import.meta.url)
 const sourceOf = ({ name }: AnyDiagnostic) => readFileSync(new URL(`${name}.ts`, folder), 'utf8')
 
@@ -88,6 +92,14 @@ for (const diagnostic of catalogue.values()) {
       const profiles = diagnostic.profilesFor?.(checked) ?? diagnostic.profiles
       t.ok(profiles.length > 0 && profiles.every(profile => diagnostic.profiles.includes(profile)))
     }
+    t.end()
+  })
+
+  t.test(`${diagnostic.name} has an answer to its first example that it would give today`, t => {
+    const { verdict, report } = answers.get(diagnostic.name) ?? {}
+    t.strictSame([...Value.Errors(diagnostic.report, report)], [], 'npm run examples records it')
+    const findings = diagnostic.judge(report!, checkParams(diagnostic, diagnostic.examples[0]!.params))
+    t.equal(verdictOf(findings.map(finding => definitionOf(catalogue, diagnostic, finding))), verdict)
     t.end()
   })
 

@@ -30,11 +30,15 @@ const exampleCall = ({ name }: AnyDiagnostic, params: Record<string, unknown>) =
   '```'
 ].join('\n')
 
-function section (diagnostic: AnyDiagnostic): string[] {
+/** What an example answered, as `npm run examples` recorded it. */
+type Answers = ReadonlyMap<string, { verdict: string, report: Record<string, unknown> }>
+
+function section (diagnostic: AnyDiagnostic, answers: Answers): string[] {
   const { name, version, title, summary, symptoms, examples } = diagnostic
   const { profiles, right, payload, retrySafe, sharesProcesses, typicalSeconds } = diagnostic
   const [first, ...others] = examples
   const parameters = parameterRows(diagnostic.params)
+  const answer = answers.get(name)
   return [
     `## ${name}`,
     `**${title}** (version ${version}). ${summary}.`,
@@ -50,6 +54,7 @@ function section (diagnostic: AnyDiagnostic): string[] {
     parameters.length > 0 ? table(['parameter', 'type', 'default', 'meaning'], parameters) : 'None.',
     '### Example',
     ...(first ? [`${first.title}:`, exampleCall(diagnostic, first.params)] : []),
+    ...(answer ? [`The verdict is ${code(answer.verdict)}, and the pod's report:`, ['```json', JSON.stringify(answer.report, null, 2), '```'].join('\n')] : []),
     ...others.map(example => `${example.title}: ${code(JSON.stringify(example.params))}`),
     '### Findings',
     table(['code', 'severity', 'meaning', 'what helps'], Object.entries(diagnostic.findings).map(([finding, { severity, title, meaning, remedy }]) =>
@@ -58,7 +63,7 @@ function section (diagnostic: AnyDiagnostic): string[] {
 }
 
 /** docs/reference/diagnostics.md */
-export function diagnosticsReference (catalogue: Catalogue): string {
+export function diagnosticsReference (catalogue: Catalogue, answers: Answers): string {
   const diagnostics = [...catalogue.values()]
   return page([
     '# Diagnostics',
@@ -66,6 +71,6 @@ export function diagnosticsReference (catalogue: Catalogue): string {
       'Schemas of parameters and reports, is served at `GET /v1/diagnostics`.',
     'The severity of a finding decides the verdict: `error` makes it fail, `unknown` inconclusive, `warning` warn, `info` leaves it pass.',
     table(['name', 'what it does'], diagnostics.map(({ name, summary }) => [`[${name}](#${name})`, summary])),
-    ...diagnostics.flatMap(section)
+    ...diagnostics.flatMap(diagnostic => section(diagnostic, answers))
   ])
 }

@@ -25,7 +25,7 @@ t.test('the table of errors, its page and what the service explains are one', as
 })
 
 t.test('a diagnostic is described with everything that a caller must know', t => {
-  const text = diagnosticsReference(sampleCatalogue)
+  const text = diagnosticsReference(sampleCatalogue, new Map([['sample-lookup', { verdict: 'pass', report: { took: 7 } }]]))
   const lines = text.split('\n')
   for (const line of [
     '## sample-lookup',
@@ -43,6 +43,7 @@ t.test('a diagnostic is described with everything that a caller must know', t =>
   ]) t.ok(lines.includes(line), line)
   const [, body = ''] = /<<'EOF'\n([\s\S]*?)\nEOF/.exec(text) ?? []
   t.match(JSON.parse(body), { diagnostic: 'sample-lookup', params: { names: ['web'] } })
+  t.match(text, "The verdict is `pass`, and the pod's report:\n\n```json\n{\n  \"took\": 7\n}\n```")
   t.end()
 })
 
