@@ -17,7 +17,7 @@ export interface DigReply {
   line: number
 }
 
-/** An attempt that no reply came to. */
+/** An attempt that no reply came to, or one that made dig ask the next server. */
 export interface LostAttempt { ip: string, port: number, reason: string, line: number }
 
 export interface DigOutput {
@@ -37,7 +37,9 @@ const record = /^(\S+)\s+(\d+)\s+IN\s+(\S+)\s+(.+)$/
 const queryTime = /^;; Query time: (\d+) usec$/
 const server = /^;; SERVER: ([^#\s]+)#(\d+)\(.*\) \((UDP|TCP)\)$/
 const lostInPlace = /^;; communications error to ([^#\s]+)#(\d+): (.+)$/
-const lostBefore = /^;; (?:UDP|TCP) setup with ([^#\s]+)#(\d+)\(.*\) for \S+ failed: (.+?)\.?$/
+const lostBefore = /^;; (?:UDP setup with|TCP setup with|Connection to) ([^#\s]+)#(\d+)\(.*\) for \S+ failed: (.+?)\.?$/
+/** Only the pod's own nameservers have a next one, and they are asked on port 53. */
+const passedOver = /^;; Got (\w+) reply from (\S+), trying next server$/
 
 const unreadable = (what: string, line: number) =>
   new Problem('EPH_OUTPUT_UNREADABLE', `Cannot read the output of dig: ${what} in line ${line}`)
@@ -74,8 +76,10 @@ export function parseDig (stdout: string): DigOutput {
     section = /^;; (\w+) SECTION:$/.exec(text)?.[1] ?? section
 
     const lost = lostInPlace.exec(text) ?? lostBefore.exec(text)
+    const passed = passedOver.exec(text)
     const status = header.exec(text)?.[1]
-    if (lost) output.lost.push({ ip: lost[1]!, port: Number(lost[2]), reason: lost[3]!, line })
+    if (passed) output.lost.push({ ip: passed[2]!, port: 53, reason: passed[1]!, line })
+    else if (lost) output.lost.push({ ip: lost[1]!, port: Number(lost[2]), reason: lost[3]!, line })
     else if (text === ';; no servers could be reached') output.unreachedLine = line
     else if (text.startsWith(';; Truncated')) output.truncated = true
     else if (status !== undefined) {

@@ -10,5 +10,8 @@ export const Host = Type.String({
   pattern: `${dnsName}|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$`, minLength: 1, maxLength: 254, description: 'A name, or an IPv4 or IPv6 address'
 })
 
-/** What looks like an address but is none: tools would take it for a name, or refuse it in words of their own. */
-export const isHost = (host: string): boolean => !/:|^[0-9.]+$/.test(host) || isIP(host) !== 0
+/** No name ends so (as URLs have it): tools would read decimal, octal and hexadecimal numbers as an address, in ways of their own. */
+const endsInNumber = /(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?$/
+
+/** Whether it is a name or a whole address in the one usual form, and not what only looks like an address. */
+export const isHost = (host: string): boolean => isIP(host) !== 0 || !(host.includes(':') || endsInNumber.test(host))

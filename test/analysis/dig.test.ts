@@ -110,3 +110,19 @@ t.test('words that are not an answer of dig are refused', t => {
   }
   t.end()
 })
+
+t.test('a reply that does not fit into UDP and gets none over TCP tells who did not answer, and how', t => {
+  t.match(read('no-tcp'), { truncated: true, replies: [], unreachedLine: Number, lost: [{ ip: '10.99.0.1', reason: 'connection refused' }, {}] })
+  t.match(read('tcp-timeout'), { truncated: true, replies: [], unreachedLine: Number, lost: [{ ip: '10.99.0.1', reason: 'timed out' }, {}] })
+  t.end()
+})
+
+t.test('a server that was passed over is an attempt that was lost', t => {
+  t.match(read('servfail-then-timeout').lost, [{ ip: '10.99.0.1', port: 53, reason: 'SERVFAIL', line: 1 }, { ip: '10.96.0.10', reason: 'timed out' }, {}])
+  t.end()
+})
+
+t.test('a name that is asked as it is has one reply', t => {
+  t.match(read('server'), { replies: [{ question: 'web.shop.', status: 'NOERROR', server: { ip: '10.99.0.1' } }], lost: [] })
+  t.end()
+})

@@ -11,7 +11,7 @@ t.test('addresses of metadata services are refused, however they are written', t
 })
 
 t.test('a host is a name or a whole address', t => {
-  for (const host of ['web', 'web.shop.svc.', '10.0.0.1', '::1', '2001:db8::1', '_http._tcp.web', '1password.com', '::ffff:10.0.0.1']) t.equal(isHost(host), true, host)
-  for (const host of ['10.0.0', '10.0.0.256', '10', '1.2.3.4:80', ':::', 'fe80::1::2', '0x7f.1:']) t.equal(isHost(host), false, host)
+  for (const host of ['web', 'web.shop.svc.', '10.0.0.1', '::1', '2001:db8::1', '_http._tcp.web', '1password.com', '::ffff:10.0.0.1', '4.3.2.1.in-addr.arpa', '1.web', '0xa.web', 'web.0xg']) t.equal(isHost(host), true, host)
+  for (const host of ['10.0.0', '10.0.0.256', '10', '1.2.3.4:80', ':::', 'fe80::1::2', '0x7f.1:', '0x7f.1', '0xa9fea9fe', '10.0.0.1.', '0251.0376.0251.0376', 'web.1', 'web.0X']) t.equal(isHost(host), false, host)
   t.end()
 })

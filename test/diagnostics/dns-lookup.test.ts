@@ -7,7 +7,7 @@ import { recordedProbe } from '../support/recorded-probe.ts'
 import { recordedText } from '../support/recorded.ts'
 
 /** Measures names × types with one recording each, and judges. */
-async function look (input: { names: string[], types?: string[] }, stdouts: string[]) {
+async function look (input: { names: string[] } & Record<string, unknown>, stdouts: string[]) {
   const measured = await measure(dnsLookup, input, stdouts.map(stdout => ({ stdout })))
   return { ...measured, queries: measured.report.queries as DnsQuery[] }
 }
@@ -17,7 +17,7 @@ const one = (recording: string, name: string, type = 'A') => look({ names: [name
 t.test('asks as the C library does, each name and type in a run of its own', async t => {
   const answer = recordedText('dig-answer.txt')
   const { argvs, queries } = await look({ names: ['web.shop', 'orders'], types: ['A', 'AAAA'] }, [answer, answer, answer, answer])
-  t.same(argvs[0], ['dig', '-r', '-u', '+search', '+showsearch', '+noedns', '+time=2', '+tries=2', '-t', 'A', '-q', 'web.shop'])
+  t.same(argvs[0], ['dig', '-r', '-u', '+search', '+showsearch', '+noedns', '+nofail', '+time=2', '+tries=2', '-t', 'A', '-q', 'web.shop'])
   t.same(argvs.map(argv => argv.slice(-3)), [['A', '-q', 'web.shop'], ['AAAA', '-q', 'web.shop'], ['A', '-q', 'orders'], ['AAAA', '-q', 'orders']])
   t.match(queries, [{ name: 'web.shop', type: 'A' }, { name: 'web.shop', type: 'AAAA' }, { name: 'orders' }, { name: 'orders' }])
 })
@@ -42,6 +42,8 @@ t.test('each way to fail has its code and a line of the run as evidence', async 
     ['unreachable', 'web.shop', 'A', 'DNS_TIMEOUT'],
     ['connection-refused', 'web', 'A', 'DNS_TIMEOUT'],
     ['no-ipv6', 'web', 'A', 'DNS_TIMEOUT'],
+    ['no-tcp', 'many.lab.test.', 'TXT', 'DNS_TCP_UNANSWERED'],
+    ['tcp-timeout', 'many.lab.test.', 'TXT', 'DNS_TCP_UNANSWERED'],
     ['no-data', 'web.shop.svc.cluster.local', 'AAAA', 'DNS_NO_ANSWER']
   ]
   for (const [recording, name, type, code] of failures) {
@@ -58,8 +60,6 @@ t.test('messages name what matters: alias, servers, the failed transport', async
   t.match((await one('nxdomain', 'nope.shop')).findings, [{ message: /^"nope\.shop\." does not exist, nor "nope\.shop\.shop\.svc/ }])
   t.match((await one('alias-to-nowhere', 'broken.lab.test')).findings, [{ message: /it is an alias of "nowhere\.lab\.test\."/ }])
   t.match((await one('unreachable', 'web.shop')).findings, [{ message: /192\.0\.2\.1 \(timed out\)/ }])
-  const noTcp = `;; Truncated, retrying in TCP mode.\n${recordedText('dig-unreachable.txt')}`
-  t.match((await look({ names: ['big'] }, [noTcp])).findings, [{ code: 'DNS_TIMEOUT', message: /over TCP/ }])
 })
 
 t.test('a missing address family is no fault where the other one is there', async t => {
@@ -79,6 +79,60 @@ t.test('replies that take more than half a second in all are slow', async t => {
   const late = (usec: number) => recordedText('dig-search-list.txt').replace(/Query time: \d+ usec/g, `Query time: ${usec} usec`)
   t.match(await look({ names: ['web.shop'] }, [late(300_000)]), { verdict: 'warn', codes: ['DNS_SLOW', 'DNS_SEARCH_LIST'] })
   t.match(await look({ names: ['web.shop'] }, [late(200_000)]), { verdict: 'pass', codes: ['DNS_SEARCH_LIST'] })
+})
+
+t.test('a reply that came over TCP because it does not fit into UDP is a warning', async t => {
+  t.match(await one('tcp', 'many.lab.test.', 'TXT'), { verdict: 'warn', codes: ['DNS_TRUNCATED'], queries: [{ truncated: true, transport: 'tcp' }] })
+})
+
+t.test('names of the search list that are asked in vain before the name itself are said', async t => {
+  const { verdict, findings } = await one('search-in-vain', 'web.shop')
+  t.equal(verdict, 'pass')
+  t.match(findings, [{ code: 'DNS_EXTRA_QUERIES', message: /^"web\.shop" was found after 3 questions in vain/, data: { extraQueries: 3 } }])
+})
+
+const given = { source: 'given', address: '10.99.0.1', port: 34523 }
+
+t.test('a given server is asked by its address and port, and without the search list if so wished', async t => {
+  const { argvs, findings, queries, verdict } = await look({ names: ['web.shop'], servers: [{ source: 'pod' }, given], search: false }, ['server', 'server'].map(name => recordedText(`dig-${name}.txt`)))
+  const common = ['dig', '-r', '-u', '+nosearch', '+noedns', '+nofail', '+time=2', '+tries=2']
+  t.same(argvs, [[...common, '-t', 'A', '-q', 'web.shop'], [...common, '-p', '34523', '@10.99.0.1', '-t', 'A', '-q', 'web.shop']])
+  t.match(queries, [{ asked: null, sample: 1 }, { asked: { ip: '10.99.0.1', port: 34523 }, sample: 1 }])
+  t.match({ verdict, findings }, { verdict: 'pass', findings: [] })
+})
+
+t.test('servers with different records are compared, and each failure names its server', async t => {
+  const [answer, other, missing] = ['answer', 'server', 'nxdomain'].map(name => recordedText(`dig-${name}.txt`))
+  const differing = await look({ names: ['web.shop.svc.cluster.local.'], servers: [{ source: 'pod' }, given] }, [answer!, other!])
+  t.match(differing.findings.find(({ code }) => code === 'DNS_ANSWERS_DIFFER'), {
+    message: /the nameservers of the pod: 10\.96\.\S+; 10\.99\.0\.1 port 34523: 192\.0\.2\.7/, evidence: [{ run: 0 }, { run: 1 }]
+  })
+  t.match(await look({ names: ['nope.shop'], servers: [{ source: 'pod' }, given] }, [answer!, missing!]), {
+    verdict: 'fail',
+    findings: [{ code: 'DNS_SEARCH_LIST' }, { code: 'DNS_NXDOMAIN', message: /\(server 10\.99\.0\.1 port 34523\)$/, data: { server: { port: 34523 } } }, { code: 'DNS_ANSWERS_DIFFER' }]
+  })
+})
+
+t.test('samples that fail are one finding with each of them as evidence', async t => {
+  const [answer, failed] = ['answer', 'servfail'].map(name => recordedText(`dig-${name}.txt`))
+  const { verdict, findings, queries } = await look({ names: ['web.shop.svc.cluster.local.'], samples: 4 }, [answer!, failed!, answer!, failed!])
+  t.equal(verdict, 'fail')
+  t.match(findings, [{ code: 'DNS_SERVFAIL', message: /\(2 of 4 samples\)$/, data: { samples: 4, showing: 2 }, evidence: [{ run: 1 }, { run: 3 }] }])
+  t.same(queries.map(query => (query as DnsQuery & { sample: number }).sample), [1, 2, 3, 4])
+})
+
+t.test('the gate refuses servers that are no address or a metadata service, addresses as names, and too many questions', t => {
+  const refuse = (input: Record<string, unknown>, pointer: string) =>
+    t.throws(() => checkParams(dnsLookup, { names: ['web'], ...input }), { code: 'EPH_PARAMS_INVALID', errors: [{ pointer }] }, JSON.stringify(input))
+  const server = (server: Record<string, unknown>) => ({ servers: [server] })
+  refuse(server({}), '/params/servers/0/address')
+  refuse(server({ source: 'pod', address: '10.0.0.1' }), '/params/servers/0/address')
+  refuse(server({ source: 'pod', port: 5353 }), '/params/servers/0/port')
+  for (const address of ['169.254.169.254', '::ffff:a9fe:a9fe', 'fd00:ec2::254', '10.0.0', '010.0.0.1', 'fe80:::1']) refuse(server({ address }), '/params/servers/0/address')
+  for (const name of ['10.0.0.1', '2852039166', '0xa9fea9fe', '0251.0376.0251.0376', '10.0.0.1.', 'web.1']) refuse({ names: [name] }, '/params/names/0')
+  refuse({ types: ['A', 'AAAA', 'MX', 'NS', 'SOA', 'TXT'], samples: 20 }, '/params/samples')
+  t.same(checkParams(dnsLookup, { names: ['web'], servers: [{ address: '169.254.20.10' }] }).servers, [{ source: 'given', address: '169.254.20.10', port: 53 }])
+  t.end()
 })
 
 t.test('another status than the usual ones is an error of its own', async t => {
