@@ -1,78 +1,36 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import t from 'tap'
-import type { TSchema } from 'typebox'
 import { checkParams } from '#core/check-params.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
-import { Problem } from '#core/errors.ts'
 import type { Probe } from '#core/probe.ts'
 import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
-import { examplePod, exampleService, recordedProbe } from '../support/recorded-probe.ts'
+import { optionsIn } from '../support/argv-harm.ts'
+import { corpusPlaces, takes } from '../support/corpus-places.ts'
+import { goodValues, refusedValues, watchedValues } from '../support/corpus.ts'
+import { recordedProbe } from '../support/recorded-probe.ts'
 
-interface Schema extends TSchema { type?: string, properties?: Record<string, Schema>, items?: Schema, enum?: unknown[] }
+const places = corpusPlaces(await loadCatalogue())
 
-const catalogue = await loadCatalogue()
-const { values } = JSON.parse(readFileSync(new URL('../corpus/hostile-values.json', import.meta.url), 'utf8')) as { values: string[] }
-
-type Place = (string | number)[]
-
-/** Where the parameters take a text of the caller's. */
-function * textPlaces (schema: Schema, place: Place = []): Generator<Place> {
-  if (schema.type === 'string' || schema.enum) yield place
-  for (const [name, property] of Object.entries(schema.properties ?? {})) yield * textPlaces(property, [...place, name])
-  if (schema.items) yield * textPlaces(schema.items, [...place, 0])
-}
-
-function put (params: Record<string, unknown>, place: Place, value: unknown): Record<string, unknown> {
-  const copy = structuredClone(params)
-  let at = copy as Record<string | number, unknown>
-  place.slice(0, -1).forEach((key, index) => {
-    at[key] ??= typeof place[index + 1] === 'number' ? [] : {}
-    at = at[key] as Record<string | number, unknown>
-  })
-  at[place.at(-1)!] = value
-  return copy
-}
-
-/** The argv of the first tool that would run; the measurement goes no further. */
+/** The argv of the first tool that would run, none where it reads first; the measurement goes no further. */
 async function firstArgv (diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<string[]> {
-  let asked: string[] | undefined
-  const stop = async (argv: string[]): Promise<never> => { asked ??= argv; throw new Error('far enough') }
-  const { probe: recorded } = recordedProbe([])
-  // Whatever objects are named, they are there.
-  const objects = { ...recorded.objects, pod: async () => examplePod(), service: async () => exampleService() }
-  const probe: Probe = { ...recorded, objects, run: stop, capture: stop }
+  let asked: string[] = []
+  const stop = async (argv: string[]): Promise<never> => { asked = argv; throw new Error('far enough') }
+  const probe: Probe = { ...recordedProbe([]).probe, run: stop, capture: stop }
   await diagnostic.measure(params, probe).catch((error: Error) => { if (error.message !== 'far enough') throw error })
-  if (!asked) throw new Error(`${diagnostic.name} asked for no tool`)
   return asked
 }
 
-t.ok(values.length >= 150, `${values.length} values`)
+t.test('the corpus is large, and no value stands in it twice', t => {
+  const values = [...refusedValues, ...watchedValues, ...goodValues]
+  t.ok(refusedValues.length + watchedValues.length >= 400)
+  t.same(values, [...new Set(values)])
+  t.end()
+})
 
-for (const diagnostic of catalogue.values()) {
-  const [example] = diagnostic.examples
-  for (const place of textPlaces(diagnostic.params)) {
-    t.test(`${diagnostic.name} takes no hostile value for ${place.join('.')}`, t => {
-      const taken = values.filter(value => {
-        try {
-          checkParams(diagnostic, put(example!.params, place, value))
-          return true
-        } catch (error) {
-          if (!(error instanceof Problem && error.code === 'EPH_PARAMS_INVALID')) throw error
-          return false
-        }
-      })
-      t.same(taken, [])
-      t.end()
-    })
-  }
-
-  t.test(`${diagnostic.name} refuses values of other types in place of texts`, t => {
-    for (const place of textPlaces(diagnostic.params)) {
-      for (const value of [null, 0, 1.5, true, {}, [], [['web']], { toString: 'web' }]) {
-        t.throws(() => checkParams(diagnostic, put(example!.params, place, value)), { code: 'EPH_PARAMS_INVALID' }, `${place.join('.')} ${JSON.stringify(value)}`)
-      }
-    }
+for (const { diagnostic, name, paramsWith } of places) {
+  t.test(`${name} takes no hostile value, nor one of another type`, t => {
+    t.same(refusedValues.filter(value => takes(diagnostic, paramsWith(value))), [])
+    for (const value of [null, 0, 1.5, true, {}, [], [['web']], { toString: 'web' }]) t.notOk(takes(diagnostic, paramsWith(value)), JSON.stringify(value))
     t.end()
   })
 }
@@ -89,24 +47,15 @@ function * texts (count: number): Generator<string> {
 
 t.test('no text that the gate lets through begins an argument with "-", "+" or "@", or stands in an option\'s place', async t => {
   let through = 0
-  for (const diagnostic of catalogue.values()) {
-    const [example] = diagnostic.examples
-    // Which tool comes first may depend on the parameters.
-    const argvs = await Promise.all(diagnostic.examples.map(({ params }) => firstArgv(diagnostic, checkParams(diagnostic, params))))
-    const usual = new Set(argvs.flat())
-    for (const place of textPlaces(diagnostic.params)) {
-      for (const text of texts(3000)) {
-        let params
-        try {
-          params = checkParams(diagnostic, put(example!.params, place, text))
-        } catch {
-          continue
-        }
-        through++
-        const fromText = (await firstArgv(diagnostic, params)).filter(argument => !usual.has(argument))
-        // dig takes its server only so: an address, which is no file or name.
-        if (fromText.some(argument => /^[-+]/.test(argument) || (argument.startsWith('@') && isIP(argument.slice(1)) === 0))) t.fail(`${diagnostic.name} ${place.join('.')} ${JSON.stringify(text)}: ${fromText.join(' ')}`)
-      }
+  for (const { diagnostic, name, paramsWith, good } of places) {
+    const argvs = await Promise.all(good.map(value => firstArgv(diagnostic, checkParams(diagnostic, paramsWith(value)))))
+    const usual = new Set(optionsIn(argvs))
+    for (const text of texts(3000)) {
+      if (!takes(diagnostic, paramsWith(text))) continue
+      through++
+      const argv = await firstArgv(diagnostic, checkParams(diagnostic, paramsWith(text)))
+      const isWrong = (argument: string) => (/^[-+]/.test(argument) && !usual.has(argument)) || (argument.startsWith('@') && isIP(argument.slice(1)) === 0)
+      if (argv.some(isWrong)) t.fail(`${name} ${JSON.stringify(text)}: ${argv.join(' ')}`)
     }
   }
   t.ok(through > 100, `${through} texts went through`)

@@ -1,0 +1,4 @@
+import t from 'tap'
+import { sendCorpus } from '../support/send-corpus.ts'
+
+await sendCorpus(t, 'graphql')
