@@ -1,25 +1,20 @@
 import { isIP } from 'node:net'
 import { Type, type Static } from 'typebox'
 import { askDns, secondsPerQuestion } from '#analysis/ask-dns.ts'
+import { clusterDnsReading } from '#analysis/cluster-dns.ts'
 import { differingAnswers } from '#analysis/compare-answers.ts'
 import { parseDig } from '#analysis/dig.ts'
 import { DnsQuery, dnsTypes, toDnsQuery } from '#analysis/dns-query.ts'
+import { DnsServer, findServers, serverErrors } from '#analysis/dns-servers.ts'
 import { Address } from '#core/address.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
 import { dnsName, isHost } from '#core/host.ts'
-import { isRefusedAddress } from '#core/refused-addresses.ts'
+import type { Probe } from '#core/probe.ts'
 import { OrNull } from '#core/schema.ts'
 
 /** Far above what a cache or an authoritative server in the cluster needs, and what people begin to notice. */
 const slowMs = 500
 const maxQuestions = 100
-
-const Server = Type.Object({
-  source: Type.Enum(['pod', 'given'], { default: 'given', description: 'pod: the nameservers of the pod, as its applications ask them; given: the address that follows' }),
-  address: Type.Optional(Type.String({ pattern: '^[0-9A-Fa-f:.]{2,45}$', description: 'IPv4 or IPv6 address of a given server' })),
-  port: Type.Integer({ minimum: 1, maximum: 65535, default: 53, description: 'Port of a given server' })
-}, { additionalProperties: false, description: 'Who is asked' })
-type Server = Static<typeof Server>
 
 const Query = Type.Object({
   ...DnsQuery.properties,
@@ -125,18 +120,21 @@ function judgeDifferences ({ queries, runs }: Group) {
   } as const]
 }
 
-const countQuestions = ({ names, types, servers, samples }: { names: string[], types: string[], servers: Server[], samples: number }) =>
+const countQuestions = ({ names, types, servers, samples }: { names: string[], types: string[], servers: DnsServer[], samples: number }) =>
   names.length * types.length * servers.length * samples
 
-function * contradictionsOf ({ source, address, port }: Server, pointer: string) {
-  if (source === 'pod') {
-    if (address !== undefined) yield { pointer: `${pointer}/address`, detail: 'goes only with the source "given"' }
-    if (port !== 53) yield { pointer: `${pointer}/port`, detail: 'goes only with the source "given": nameservers of the pod are asked on port 53' }
-  } else if (address === undefined) yield { pointer: `${pointer}/address`, detail: 'is required for the source "given"' }
-  else if (isIP(address) === 0) yield { pointer: `${pointer}/address`, detail: 'must be a whole address' }
-  else if (isRefusedAddress(address)) {
-    yield { pointer: `${pointer}/address`, detail: 'must not be the address of a metadata service; as nameserver of the pod it is asked by the source "pod"' }
-  }
+/** The same with the names of all servers, as far as the caller may know them. */
+async function withNames (queries: Query[], probe: Probe): Promise<Query[]> {
+  const addresses = queries.flatMap(({ asked, server, lost }) => [asked, server, ...lost.map(attempt => attempt.server)])
+  const ips = [...new Set(addresses.flatMap(address => address?.ip ?? []))]
+  const names = new Map((await probe.nameAddresses(ips)).map((name, index) => [ips[index], name]))
+  const named = <A extends Address | null>(address: A): A => address && { ...address, ...names.get(address.ip) }
+  return queries.map(query => ({
+    ...query,
+    asked: named(query.asked),
+    server: named(query.server),
+    lost: query.lost.map(({ server, reason }) => ({ server: named(server), reason }))
+  }))
 }
 
 export default defineDiagnostic({
@@ -156,8 +154,8 @@ export default defineDiagnostic({
     { title: 'Both address families of a name outside of the cluster', params: { names: ['example.com.'], types: ['A', 'AAAA'] } },
     { title: 'Ports of a headless Service', params: { names: ['_http._tcp.web.shop.svc.cluster.local'], types: ['SRV'] } },
     {
-      title: 'Whether another server says the same, five times',
-      params: { names: ['db.example.com'], servers: [{ source: 'pod', port: 53 }, { source: 'given', address: '192.0.2.53', port: 53 }], samples: 5, search: false }
+      title: 'Whether the cluster and another server say the same, five times',
+      params: { names: ['db.example.com'], servers: [{ source: 'cluster', port: 53 }, { source: 'given', address: '192.0.2.53', port: 53 }], samples: 5, search: false }
     }
   ],
   params: Type.Object({
@@ -167,7 +165,7 @@ export default defineDiagnostic({
     types: Type.Array(Type.Enum(dnsTypes, { description: 'A record type' }), {
       minItems: 1, maxItems: dnsTypes.length, uniqueItems: true, default: ['A'], description: 'Record types to ask for, of each name'
     }),
-    servers: Type.Array(Server, {
+    servers: Type.Array(DnsServer, {
       minItems: 1, maxItems: 5, uniqueItems: true, default: [{ source: 'pod', port: 53 }], description: 'Servers to ask, each by itself; what they answer is compared'
     }),
     search: Type.Boolean({ default: true, description: 'Whether the pod\'s search list and ndots apply, whoever is asked; false: each name is asked as it is' }),
@@ -175,11 +173,12 @@ export default defineDiagnostic({
   }, { additionalProperties: false }),
   contradictions: params => [
     ...params.names.flatMap((name, index) => isHost(name) && isIP(name) === 0 ? [] : [{ pointer: `/params/names/${index}`, detail: 'must be a name; an address has one in in-addr.arpa or ip6.arpa' }]),
-    ...params.servers.flatMap((server, index) => [...contradictionsOf(server, `/params/servers/${index}`)]),
+    ...params.servers.flatMap((server, index) => serverErrors(server, `/params/servers/${index}`)),
     ...countQuestions(params) > maxQuestions
       ? [{ pointer: '/params/samples', detail: `must be less: names times types times servers times samples is more than ${maxQuestions}` }]
       : []
   ],
+  reads: ({ servers }) => servers.some(({ source }) => source === 'cluster') ? [clusterDnsReading] : [],
   report: Type.Object({
     queries: Type.Array(Query, { description: 'One for each sample, name, type and server, in this order; each is a run of its own' })
   }),
@@ -274,16 +273,16 @@ export default defineDiagnostic({
   // One question after the other: each tool takes memory of the application's, and together they would slow each other down.
   async measure ({ names, types, servers, search, samples }, probe) {
     const queries: Query[] = []
-    const questions = names.flatMap(name => types.flatMap(type => servers.map(server => ({ name, type, server }))))
+    const asked = await findServers(servers, probe.objects)
+    const questions = names.flatMap(name => types.flatMap(type => asked.map(server => ({ name, type, server }))))
     for (let sample = 1; sample <= samples; sample++) {
-      for (const { name, type, server: { address, port } } of questions) {
-        const asked = address === undefined ? null : { ip: address, port }
-        const { stdout } = await probe.run(askDns(type, name, { server: asked, search }))
-        queries.push({ ...toDnsQuery(name, type, parseDig(stdout)), asked, sample })
+      for (const { name, type, server } of questions) {
+        const { stdout } = await probe.run(askDns(type, name, { server, search }))
+        queries.push({ ...toDnsQuery(name, type, parseDig(stdout)), asked: server, sample })
         probe.keep({ queries })
       }
     }
-    return { queries }
+    return { queries: await withNames(queries, probe) }
   },
 
   judge: ({ queries }) => [

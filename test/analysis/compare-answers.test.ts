@@ -1,9 +1,10 @@
 import t from 'tap'
 import { differingAnswers } from '#analysis/compare-answers.ts'
 import type { DnsQuery } from '#analysis/dns-query.ts'
+import { nameless } from '#core/address.ts'
 
-const first = { ip: '10.96.0.10', port: 53 }
-const second = { ip: '192.0.2.53', port: 53 }
+const first = { ip: '10.96.0.10', port: 53, ...nameless }
+const second = { ip: '192.0.2.53', port: 53, ...nameless }
 
 /** What a server said to one question. */
 function said (asked: typeof first | null, data: string[], { type = 'A', status = 'NOERROR' as string | null, ttlSeconds = 5 }: {

@@ -3,12 +3,12 @@ import type { DnsQuery } from '#analysis/dns-query.ts'
 import { checkParams } from '#core/check-params.ts'
 import dnsLookup from '../../src/diagnostics/dns-lookup.ts'
 import { measure } from '../support/measure.ts'
-import { recordedProbe } from '../support/recorded-probe.ts'
+import { exampleService, recordedProbe, type RecordedWorld } from '../support/recorded-probe.ts'
 import { recordedText } from '../support/recorded.ts'
 
 /** Measures names × types with one recording each, and judges. */
-async function look (input: { names: string[] } & Record<string, unknown>, stdouts: string[]) {
-  const measured = await measure(dnsLookup, input, stdouts.map(stdout => ({ stdout })))
+async function look (input: { names: string[] } & Record<string, unknown>, stdouts: string[], world: RecordedWorld = {}) {
+  const measured = await measure(dnsLookup, input, stdouts.map(stdout => ({ stdout })), world)
   return { ...measured, queries: measured.report.queries as DnsQuery[] }
 }
 
@@ -101,6 +101,17 @@ t.test('a given server is asked by its address and port, and without the search 
   t.match({ verdict, findings }, { verdict: 'pass', findings: [] })
 })
 
+t.test('the DNS of the cluster is asked by the cluster IP of its Service, and named', async t => {
+  const services = [exampleService({ namespace: 'kube-system', name: 'kube-dns', clusterIPs: ['10.96.0.10', 'fd00::a'] })]
+  const names = { '10.96.0.10': { service: { namespace: 'kube-system', name: 'kube-dns' } } }
+  const { argvs, queries } = await look({ names: ['web.shop'], servers: [{ source: 'cluster' }] }, [recordedText('dig-answer.txt')], { services, names })
+  t.same(argvs[0]?.slice(-7), ['-p', '53', '@10.96.0.10', '-t', 'A', '-q', 'web.shop'])
+  t.match(queries, [{ asked: { ip: '10.96.0.10', port: 53, service: { name: 'kube-dns' } } }])
+  await t.rejects(look({ names: ['web'], servers: [{ source: 'cluster' }] }, []), { code: 'EPH_NOT_FOUND' })
+  t.same(dnsLookup.reads?.(checkParams(dnsLookup, { names: ['web'], servers: [{ source: 'cluster' }] }), 'shop'), [{ kind: 'service', namespace: 'kube-system' }])
+  t.same(dnsLookup.reads?.(checkParams(dnsLookup, { names: ['web'] }), 'shop'), [])
+})
+
 t.test('servers with different records are compared, and each failure names its server', async t => {
   const [answer, other, missing] = ['answer', 'server', 'nxdomain'].map(name => recordedText(`dig-${name}.txt`))
   const differing = await look({ names: ['web.shop.svc.cluster.local.'], servers: [{ source: 'pod' }, given] }, [answer!, other!])
@@ -128,6 +139,7 @@ t.test('the gate refuses servers that are no address or a metadata service, addr
   refuse(server({}), '/params/servers/0/address')
   refuse(server({ source: 'pod', address: '10.0.0.1' }), '/params/servers/0/address')
   refuse(server({ source: 'pod', port: 5353 }), '/params/servers/0/port')
+  refuse(server({ source: 'cluster', address: '10.0.0.1' }), '/params/servers/0/address')
   for (const address of ['169.254.169.254', '::ffff:a9fe:a9fe', 'fd00:ec2::254', '10.0.0', '010.0.0.1', 'fe80:::1']) refuse(server({ address }), '/params/servers/0/address')
   for (const name of ['10.0.0.1', '2852039166', '0xa9fea9fe', '0251.0376.0251.0376', '10.0.0.1.', 'web.1']) refuse({ names: [name] }, '/params/names/0')
   refuse({ types: ['A', 'AAAA', 'MX', 'NS', 'SOA', 'TXT'], samples: 20 }, '/params/samples')

@@ -7,7 +7,7 @@ import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
 import { optionsIn } from '../support/argv-harm.ts'
 import { corpusPlaces, takes } from '../support/corpus-places.ts'
 import { goodValues, refusedValues, watchedValues } from '../support/corpus.ts'
-import { recordedProbe } from '../support/recorded-probe.ts'
+import { examplePod, exampleService, recordedProbe } from '../support/recorded-probe.ts'
 
 const places = corpusPlaces(await loadCatalogue())
 
@@ -15,7 +15,10 @@ const places = corpusPlaces(await loadCatalogue())
 async function firstArgv (diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<string[]> {
   let asked: string[] = []
   const stop = async (argv: string[]): Promise<never> => { asked = argv; throw new Error('far enough') }
-  const probe: Probe = { ...recordedProbe([]).probe, run: stop, capture: stop }
+  const { probe: recorded } = recordedProbe([])
+  // Whatever objects are named, they are there.
+  const objects = { ...recorded.objects, pod: async () => examplePod(), service: async () => exampleService() }
+  const probe: Probe = { ...recorded, objects, run: stop, capture: stop }
   await diagnostic.measure(params, probe).catch((error: Error) => { if (error.message !== 'far enough') throw error })
   return asked
 }

@@ -37,6 +37,13 @@ t.test('a name that answers only through the search list says what that costs; a
   t.match(await launch({ names: ['orders.shop'], search: false }), { verdict: 'fail', findings: [{ code: 'DNS_NXDOMAIN' }] })
 })
 
+t.test('the DNS of the cluster is asked by its Service, whatever nameserver the pod has', async t => {
+  const wrong = makePod(namespace, { spec: { dnsPolicy: 'None', dnsConfig: { nameservers: ['192.0.2.1'] } } })
+  const job = await launch({ names: ['orders.shop.svc.cluster.local.'], servers: [{ source: 'cluster' }] }, wrong)
+  t.match(job, { verdict: 'pass', findings: [] })
+  t.match(queriesOf(job), [{ asked: { ip: '10.96.0.10', port: 53, service: { namespace: 'kube-system', name: 'kube-dns' } } }])
+})
+
 t.test('a name outside of the cluster is asked in vain first, and is not where it ends with a dot', async t => {
   t.match(await launch({ names: ['two.lab.test'] }), { verdict: 'pass', findings: [{ code: 'DNS_EXTRA_QUERIES', data: { extraQueries: 3 } }] })
   t.match(await launch({ names: ['two.lab.test.'] }), { verdict: 'pass', findings: [] })

@@ -7,6 +7,7 @@ import { toCamel } from '../../src/graphql/identifiers.ts'
 import { build } from './build-app.ts'
 import type { Play } from './fake-channels.ts'
 import { createFakePorts } from './fake-ports.ts'
+import { examplePod, exampleService } from './recorded-probe.ts'
 import { recordedText } from './recorded.ts'
 import { principal } from './samples.ts'
 
@@ -33,6 +34,10 @@ const target = { namespace: 'shop', pod: 'web' }
 export async function corpusWorld (t: Test, catalogue: Catalogue) {
   const { context, channels } = createFakePorts(catalogue)
   channels.play = play
+  // Whatever objects are named, they are there.
+  const { pod } = context.reader
+  context.reader.pod = async (namespace, name) => await pod(namespace, name) ?? examplePod({ namespace, name })
+  context.reader.service = async (namespace, name) => exampleService({ namespace, name })
   const useCases = createUseCases(context)
   const worker = createWorker(context)
   await worker.start()
