@@ -1,18 +1,21 @@
 import { isIP } from 'node:net'
-import { Type, type Static } from 'typebox'
+import { Type, type Static, type TString } from 'typebox'
 import type { FieldError } from './errors.ts'
 import { Host, isHost } from './host.ts'
 import type { Reading } from './reading.ts'
 import { isRefusedAddress } from './refused-addresses.ts'
-import { Namespace, ObjectName } from './schema.ts'
+import { dnsLabel, Namespace, ObjectName } from './schema.ts'
 
-const named = (description: string) =>
-  Type.Object({ namespace: Namespace, name: ObjectName }, { additionalProperties: false, description })
+const named = (name: TString, description: string) =>
+  Type.Object({ namespace: Namespace, name }, { additionalProperties: false, description })
+const ServiceName = Type.String({ pattern: dnsLabel, description: 'Name of a Service' })
+
+export const NamedService = named(ServiceName, 'A Service')
 
 const ways = {
   host: Type.Optional(Host),
-  pod: Type.Optional(named('A pod, by the addresses it has now')),
-  service: Type.Optional(named('A Service, by its cluster IPs; a headless one by its endpoints'))
+  pod: Type.Optional(named(ObjectName, 'A pod, by the addresses it has now')),
+  service: Type.Optional(named(ServiceName, 'A Service, by its cluster IPs; a headless one by its endpoints'))
 }
 
 /** Where something is: exactly one of host, pod, service (`placeErrors`; no union, as GraphQL has none). */

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
-import { connectArgv, connectOutcomes, parseNetcat } from '#analysis/netcat.ts'
+import { Attempt, connect, evidenceOf, isOpen, sayAttempts } from '#analysis/connect.ts'
+import { pathThroughProxy } from '#analysis/path-through-proxy.ts'
 import { resolvePlace, secondsToResolve } from '#analysis/resolve-place.ts'
-import { Address } from '#core/address.ts'
 import { Destination, Family, familyErrors, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
 import { OrNull } from '#core/schema.ts'
@@ -10,18 +10,6 @@ import { sidecarProxyOf } from '#core/sidecar-proxy.ts'
 /** The kernel sends a lost SYN again after a second: an attempt that took so long has lost one. */
 const slowMs = 1000
 const maxAddresses = 8
-
-const Attempt = Type.Object({
-  ...Address.properties,
-  outcome: Type.Enum(connectOutcomes, {
-    description: 'open; refused: answered with a reset; timeout: not answered at all; unreachable: the network says that there is no way; ' +
-      'reset: cut as it was accepted; failed: see reason'
-  }),
-  reason: OrNull(Type.String({ description: 'What the kernel said; null where it is open' })),
-  elapsedMs: Type.Integer({ description: 'Milliseconds of the attempt, about 5 for starting the tool included' }),
-  run: Type.Integer({ minimum: 0, description: 'Which of the pod\'s runs it was, from 0' })
-}, { description: 'One address of a destination' })
-type Attempt = Static<typeof Attempt>
 
 const Connection = Type.Object({
   ...Destination.properties,
@@ -39,22 +27,19 @@ const failures = {
   failed: { code: 'TCP_FAILED', what: 'cannot be connected to' }
 } as const
 
-const isOpen = ({ outcome }: Attempt) => outcome === 'open'
 const say = (destination: Destination) => `${sayPlace(destination)} port ${destination.port}`
-const evidenceOf = (attempts: Attempt[]) => attempts.map(({ run }) => ({ run }))
 
 function * judgeAttempts ({ attempts }: Connection, data: Destination) {
   const place = say(data)
   const open = attempts.filter(isOpen)
   const closed = attempts.filter(attempt => !isOpen(attempt))
-  const sayAll = (some: Attempt[]) => some.map(({ ip, outcome, reason }) => `${ip} (${reason ?? outcome})`).join(', ')
   if (open.length > 0 && closed.length > 0) {
-    yield { code: 'TCP_ADDRESS_FAILED', message: `Not every address of ${place} is open: ${sayAll(closed)}`, data, evidence: evidenceOf(closed) } as const
+    yield { code: 'TCP_ADDRESS_FAILED', message: `Not every address of ${place} is open: ${sayAttempts(closed)}`, data, evidence: evidenceOf(closed) } as const
   }
   const [first] = closed
   if (open.length === 0 && first && first.outcome !== 'open') {
     const { code, what } = failures[first.outcome]
-    yield { code, message: `${place} ${what}: ${sayAll(closed)}`, data: { ...data, ip: first.ip }, evidence: evidenceOf(closed) }
+    yield { code, message: `${place} ${what}: ${sayAttempts(closed)}`, data: { ...data, ip: first.ip }, evidence: evidenceOf(closed) }
   }
   const slow = open.filter(({ elapsedMs }) => elapsedMs >= slowMs)
   if (slow.length > 0) {
@@ -183,12 +168,7 @@ export default defineDiagnostic({
       meaning: 'The name stands for an address of a cloud\'s metadata service, to which no diagnostic talks',
       remedy: 'Nothing, if the name is meant to point there'
     },
-    PATH_THROUGH_PROXY: {
-      severity: 'unknown',
-      title: 'A proxy in the pod accepted the connection',
-      meaning: 'The proxy of a service mesh accepts every connection of the pod; whether the other side does is not known',
-      remedy: 'Look at the proxy\'s log or statistics, or measure from a pod without it'
-    }
+    PATH_THROUGH_PROXY: pathThroughProxy
   },
   timeoutSecondsFor: ({ destinations, waitSeconds }) =>
     Math.min(3600, 10 + destinations.length * (secondsToResolve + maxAddresses * (waitSeconds + 1))),
@@ -201,8 +181,7 @@ export default defineDiagnostic({
       const names = await probe.nameAddresses(tried)
       const connection: Connection = { ...destination, dnsStatus, attempts: [], notTried: [...addresses.slice(maxAddresses), ...refused] }
       for (const [index, ip] of tried.entries()) {
-        const { stderr, durationMs, run } = await probe.run(connectArgv({ ip, port: destination.port, waitSeconds }))
-        connection.attempts.push({ ip, port: destination.port, ...names[index]!, ...parseNetcat(stderr), elapsedMs: durationMs, run })
+        connection.attempts.push(await connect(probe, { ip, port: destination.port, waitSeconds, names: names[index]! }))
       }
       report.connections.push(connection)
       probe.keep(report)

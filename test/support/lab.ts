@@ -58,6 +58,42 @@ export function makeNamespace (t: Test, labels: Record<string, string> = {}): st
   return name
 }
 
+interface ServiceOptions { name?: string, selector?: Record<string, string>, spec?: Record<string, unknown>, endpoints?: number }
+
+interface Slice { endpoints?: { conditions?: { ready?: boolean } }[] }
+
+/** Ready ones, as its EndpointSlices have them now. */
+function countEndpoints (namespace: string, service: string): number {
+  const label = `kubernetes.io/service-name=${service}`
+  const { items }: { items: Slice[] } = JSON.parse(kubectl('get', 'endpointslices', '-n', namespace, '-l', label, '-o', 'json'))
+  return items.flatMap(({ endpoints }) => endpoints ?? []).filter(({ conditions }) => conditions?.ready ?? true).length
+}
+
+/** How many of them kube-proxy has made rules for. */
+const countRules = (namespace: string, service: string) =>
+  execFileSync('iptables-save', ['-t', 'nat'], { encoding: 'utf8' }).split('\n').filter(line => line.includes(`"${namespace}/${service} -> `)).length
+
+/** Waits until a Service has so many ready endpoints, and kube-proxy knows; a headless one has no rules. */
+export function untilServed (namespace: string, service: string, endpoints: number): void {
+  const isHeadless = kubectl('get', 'service', '-n', namespace, service, '-o', 'jsonpath={.spec.clusterIP}') === 'None'
+  const isServed = () => countEndpoints(namespace, service) === endpoints && (isHeadless || countRules(namespace, service) === endpoints)
+  for (const end = Date.now() + 30_000; !isServed();) {
+    if (Date.now() > end) throw new Error(`Service ${service} has ${countEndpoints(namespace, service)} endpoints after 30 s, not ${endpoints}`)
+  }
+}
+
+/** A Service with port 80 to the sample application's 8080; answers when it has so many ready endpoints. */
+export function makeService (namespace: string, { name = `service-${randomBytes(3).toString('hex')}`, selector, spec, endpoints }: ServiceOptions = {}): string {
+  apply({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace, name },
+    spec: { ...selector ? { selector } : {}, ports: [{ port: 80, targetPort: 8080 }], ...spec }
+  })
+  if (endpoints !== undefined) untilServed(namespace, name, endpoints)
+  return name
+}
+
 /** A ServiceAccount of the namespace that may do this with jobs there, and nothing else; answers a token of it. */
 export function makeCaller (namespace: string, verbs: string[], name = `caller-${randomBytes(3).toString('hex')}`): string {
   kubectl('create', 'serviceaccount', '-n', namespace, name)

@@ -1,0 +1,30 @@
+import { Type, type Static } from 'typebox'
+import { Address, type AddressNames } from '#core/address.ts'
+import type { Probe } from '#core/probe.ts'
+import { OrNull } from '#core/schema.ts'
+import { connectArgv, connectOutcomes, parseNetcat } from './netcat.ts'
+
+export const Attempt = Type.Object({
+  ...Address.properties,
+  outcome: Type.Enum(connectOutcomes, {
+    description: 'open; refused: answered with a reset; timeout: not answered at all; unreachable: the network says that there is no way; ' +
+      'reset: cut as it was accepted; failed: see reason'
+  }),
+  reason: OrNull(Type.String({ description: 'What the kernel said; null where it is open' })),
+  elapsedMs: Type.Integer({ description: 'Milliseconds of the attempt, about 5 for starting the tool included' }),
+  run: Type.Integer({ minimum: 0, description: 'Which of the pod\'s runs it was, from 0' })
+}, { description: 'One connection that was tried' })
+export type Attempt = Static<typeof Attempt>
+
+interface Aim { ip: string, port: number, waitSeconds: number, names: AddressNames }
+
+/** Connects once from inside the pod, sends nothing, and closes. `ip` must be one that diagnostics may talk to. */
+export async function connect ({ run: execute }: Pick<Probe, 'run'>, { ip, port, waitSeconds, names }: Aim): Promise<Attempt> {
+  const { stderr, durationMs, run } = await execute(connectArgv({ ip, port, waitSeconds }))
+  return { ip, port, ...names, ...parseNetcat(stderr), elapsedMs: durationMs, run }
+}
+
+export const isOpen = ({ outcome }: Attempt): boolean => outcome === 'open'
+export const evidenceOf = (attempts: Attempt[]): { run: number }[] => attempts.map(({ run }) => ({ run }))
+/** "10.0.0.1 (Connection refused), 10.0.0.2 (timed out)" */
+export const sayAttempts = (attempts: Attempt[]): string => attempts.map(({ ip, outcome, reason }) => `${ip} (${reason ?? outcome})`).join(', ')
