@@ -1,0 +1,63 @@
+import { Problem } from '#core/errors.ts'
+
+/** What became of one packet. Neither address nor mark: nobody answered. */
+export interface TraceAnswer {
+  /** Who answered; null with a mark: the kernel here. */
+  ip: string | null
+  ms: number | null
+  /** As traceroute writes it, without its "!": H, N, X, F-1400. null: the packet ran out of hops there, or has arrived. */
+  mark: string | null
+}
+
+export interface TraceHop {
+  hop: number
+  answers: TraceAnswer[]
+  /** From 1. */
+  line: number
+}
+
+export interface TraceOutput {
+  /** false: this kind of packet takes rights that the tool has not. */
+  permitted: boolean
+  /** Why the kernel here sent nothing; null where it did. */
+  failure: string | null
+  hops: TraceHop[]
+}
+
+const hopLine = /^ ?(\d+) +(\S.*)$/
+const failed = /^(?:connect|send|sendto|bind): (.+)$/m
+
+const unreadable = (what: string) => new Problem('EPH_OUTPUT_UNREADABLE', `Cannot read the output of traceroute: ${what}`)
+
+/** An address is written once for answers that follow each other; what the kernel here says has time and a mark, but "*" for an address. */
+function readAnswers (text: string, line: number): TraceAnswer[] {
+  const answers: TraceAnswer[] = []
+  let address: string | null = null
+  for (const [token] of text.matchAll(/\*|[\d.]+ ms|!\S+|\S+/g)) {
+    const last = answers.at(-1)
+    if (token === '*') answers.push({ ip: null, ms: null, mark: null })
+    else if (token.endsWith(' ms')) {
+      if (last && last.ms === null && (last.ip !== null || address === null)) last.ms = Number.parseFloat(token)
+      else answers.push({ ip: address, ms: Number.parseFloat(token), mark: null })
+    } else if (token.startsWith('!') && last && last.ms !== null) last.mark = token.slice(1)
+    else if (/^[0-9A-Fa-f.:]+$/.test(token)) answers.push({ ip: address = token, ms: null, mark: null })
+    else throw unreadable(`"${token}" in line ${line}`)
+  }
+  return answers
+}
+
+/**
+ * Reads what `traceroute -n` (2.1, and busybox') wrote. Silence is a result; throws EPH_OUTPUT_UNREADABLE where the output has no hop and
+ * no reason for that.
+ */
+export function parseTraceroute (stdout: string, stderr: string): TraceOutput {
+  if (/^You do not have enough privileges/m.test(stderr)) return { permitted: false, failure: null, hops: [] }
+  const failure = failed.exec(stderr)?.[1] ?? null
+  const hops = stdout.split('\n').flatMap((text, index): TraceHop[] => {
+    const [, hop, rest] = hopLine.exec(text) ?? []
+    return hop === undefined || rest === undefined ? [] : [{ hop: Number(hop), answers: readAnswers(rest, index + 1), line: index + 1 }]
+  })
+  if (failure !== null) return { permitted: true, failure, hops: [] }
+  if (hops.length === 0 || !stdout.endsWith('\n')) throw unreadable(`it says "${(stderr || stdout).trim().slice(0, 200)}"`)
+  return { permitted: true, failure: null, hops }
+}
