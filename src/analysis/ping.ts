@@ -17,6 +17,15 @@ export interface PingOutput {
   line: number | null
 }
 
+export interface PingOptions { count: number, intervalMs: number, payloadBytes: number, waitSeconds: number }
+
+/**
+ * `ip` is an address, so that no name can be an option. The wait is for silence only: where somebody answers, ping itself waits twice the
+ * longest time it saw, and counts as lost what comes later.
+ */
+export const pingArgv = (ip: string, { count, intervalMs, payloadBytes, waitSeconds }: PingOptions): string[] =>
+  ['ping', '-n', '-c', `${count}`, '-i', `${intervalMs / 1000}`, '-s', `${payloadBytes}`, '-W', `${waitSeconds}`, ip]
+
 const reply = /^\d+ bytes from \S+ (?:icmp_)?seq=\d+ ttl=(\d+) time=([\d.]+) ms( \(DUP!\))?$/
 const notice = /^From (\S+?):? icmp_seq=\d+ (.+)$/
 const statistics = /^(\d+) packets transmitted, (\d+) (?:packets )?received, /
@@ -24,7 +33,7 @@ const ownWords = /^ping: (connect|sendmsg|sendto): (.+)$/
 const notPermitted = /socket: (?:Operation not permitted|Permission denied)|permission denied \(are you root\?\)/
 
 /**
- * Reads what `ping -n` of iputils (and of busybox) wrote. No reply is a result; what does not add up is an error: throws
+ * Reads what `pingArgv` of iputils (and of busybox) wrote. No reply is a result; what does not add up is an error: throws
  * EPH_OUTPUT_UNREADABLE.
  */
 export function parsePing (stdout: string, stderr: string): PingOutput {

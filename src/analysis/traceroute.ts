@@ -24,6 +24,58 @@ export interface TraceOutput {
   hops: TraceHop[]
 }
 
+export const traceMethods = ['udp', 'icmp', 'tcp'] as const
+export type TraceMethod = typeof traceMethods[number]
+
+export interface TraceOptions {
+  method: TraceMethod
+  /** Of TCP; null otherwise. */
+  port: number | null
+  firstHop?: number
+  lastHop: number
+  /** Packets for each hop; one otherwise. */
+  perHop?: number
+  /** Between two packets. */
+  pauseMs: number
+  waitSeconds: number
+  /** Of the whole packet, which then must not be broken up. */
+  bytes?: number
+}
+
+const methodOptions = (method: TraceMethod, port: number | null) => method === 'tcp' ? ['-T', ...port === null ? [] : ['-p', `${port}`]] : method === 'icmp' ? ['-I'] : []
+
+/**
+ * `ip` is an address, so that no name can be an option. Without pauses unprivileged ICMP loses every other packet on this side, and
+ * kernels, which answer at most six packets at once and then one a second, seem to lose them. traceroute takes 10 and less for seconds.
+ * A silent hop is given up after a hundred times what a later one took, and not the usual ten: routers answer when they have time.
+ */
+export function traceArgv (ip: string, options: TraceOptions): string[] {
+  const { method, port, firstHop = 1, lastHop, perHop = 1, pauseMs, waitSeconds, bytes } = options
+  const whole = bytes === undefined ? [] : ['-F']
+  return [
+    'traceroute', '-n', ...methodOptions(method, port), ...whole, '-q', `${perHop}`, '-f', `${firstHop}`, '-m', `${lastHop}`,
+    '-w', `${waitSeconds},3,100`, '-z', `${Math.max(11, Math.ceil(pauseMs))}`, ip, ...bytes === undefined ? [] : [`${bytes}`]
+  ]
+}
+
+type Timing = Omit<TraceOptions, 'method' | 'port'>
+
+/** The most that such a trace takes: sixteen packets may wait at a time. */
+export function traceSeconds ({ firstHop = 1, lastHop, perHop = 1, pauseMs, waitSeconds }: Timing): number {
+  const packets = (lastHop - firstHop + 1) * perHop
+  return packets * pauseMs / 1000 + Math.ceil(packets / 16) * waitSeconds
+}
+
+const marks: Record<string, string> = {
+  H: 'host unreachable', N: 'network unreachable', P: 'protocol unreachable', S: 'source route failed', X: 'forbidden', V: 'forbidden', C: 'forbidden'
+}
+
+/** What a mark stands for, in words. */
+export function sayMark (mark: string): string {
+  const bytes = /^F-(\d+)$/.exec(mark)?.[1]
+  return bytes === undefined ? marks[mark] ?? `unreachable (${mark})` : `packets larger than ${bytes} bytes do not fit`
+}
+
 const hopLine = /^ ?(\d+) +(\S.*)$/
 const failed = /^(?:connect|send|sendto|bind): (.+)$/m
 
@@ -47,8 +99,8 @@ function readAnswers (text: string, line: number): TraceAnswer[] {
 }
 
 /**
- * Reads what `traceroute -n` (2.1, and busybox') wrote. Silence is a result; throws EPH_OUTPUT_UNREADABLE where the output has no hop and
- * no reason for that.
+ * Reads what `traceArgv` (of traceroute 2.1, and of busybox) wrote. Silence is a result; throws EPH_OUTPUT_UNREADABLE where the output
+ * has no hop and no reason for that.
  */
 export function parseTraceroute (stdout: string, stderr: string): TraceOutput {
   if (/^You do not have enough privileges/m.test(stderr)) return { permitted: false, failure: null, hops: [] }
