@@ -289,7 +289,7 @@ export default defineDiagnostic({
     const { reachedHop, lossFromHop, refusals, loop, permitted, failure } = report
     if (!permitted || failure !== null || refusals.length > 0 || loop.length > 0) return report
 
-    if (method === 'udp' && (reachedHop === null || reachedHop === lossFromHop)) report.check = await checkByPing(ip, probe.run, waitSeconds)
+    if (method === 'udp' && (reachedHop === null ? traced.hops.length < options.maxHops : reachedHop === lossFromHop)) report.check = await checkByPing(ip, probe.run, waitSeconds)
     // Where small packets get lost, large ones show nothing.
     if (measureMtu && method !== 'tcp' && reachedHop !== null && lossFromHop === null) {
       report.mtu = await findPathMtu({ ip, hop: reachedHop, method, waitSeconds }, probe.run)

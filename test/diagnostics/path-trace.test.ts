@@ -101,7 +101,7 @@ t.test('circles, different ways and a destination beyond maxHops are told apart'
     codes: ['TRACE_ROUTE_DIFFERS'], verdict: 'pass', findings: [{ message: /hop 2 is 198\.51\.100\.130 or 198\.51\.100\.140/ }]
   })
   const cut = { stdout: recordedText('traceroute-udp.txt').split('\n').slice(0, 3).join('\n') + '\n' }
-  t.match(await measure(pathTrace, to(end, { maxHops: 2, samples: 1 }), [cut, pinged('silent')]), { codes: ['TRACE_TOO_FAR'], verdict: 'inconclusive' })
+  t.match(await measure(pathTrace, to(end, { maxHops: 2, samples: 1 }), [cut]), { codes: ['TRACE_TOO_FAR'], verdict: 'inconclusive' })
 })
 
 t.test('a smaller MTU is a warning where it is told, an error where large packets vanish', async t => {

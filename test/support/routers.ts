@@ -20,6 +20,8 @@ export interface Routers {
   end: Router
   /** An address that nobody has: the routers send packets for it to each other until a test gives the second one another route. */
   nobody: string
+  /** Adds a second link between the routers, to which the first one gives every other flow; answers the address of its far side. */
+  fork: () => string
 }
 
 const networkOf = (pid: number | 'self'): string => readlinkSync(`/proc/${pid}/ns/net`)
@@ -71,5 +73,18 @@ export async function makeRouters (t: Test): Promise<Routers> {
   const [first, second, end] = [join(0), join(1), join(2)]
   execute(null, ['ip', 'route', 'add', `${at(0)}/28`, 'via', first.address])
   first.run('ip', 'route', 'add', `${at(0)}/28`, 'via', second.address)
-  return { first, second, end, nobody: at(14) }
+  const fork = () => {
+    const [near, far] = [`eph-test-${tag}3a`, `eph-test-${tag}3b`]
+    first.run('ip', 'link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', `${networks[2]}`)
+    first.run('ip', 'address', 'add', `${at(12)}/31`, 'dev', near)
+    first.run('ip', 'link', 'set', near, 'up')
+    second.run('ip', 'address', 'add', `${at(13)}/31`, 'dev', far)
+    second.run('ip', 'link', 'set', far, 'up')
+    // By ports, not only by addresses; and answered by the address of the link that a packet came in by.
+    first.run('sysctl', '-qw', 'net.ipv4.fib_multipath_hash_policy=1')
+    second.run('sysctl', '-qw', 'net.ipv4.icmp_errors_use_inbound_ifaddr=1')
+    first.run('ip', 'route', 'replace', `${at(0)}/28`, 'nexthop', 'via', second.address, 'nexthop', 'via', at(13))
+    return at(13)
+  }
+  return { first, second, end, nobody: at(14), fork }
 }
