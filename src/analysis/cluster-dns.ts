@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import type { EndpointSummary, ServiceSummary } from '#core/objects.ts'
 import type { ObjectReader } from '#core/probe.ts'
 import type { Reading } from '#core/reading.ts'
@@ -10,8 +11,11 @@ const places = [
   { namespace: 'openshift-dns', name: 'dns-default' }
 ]
 
-/** NodeLocal DNSCache: a cache of the cluster's DNS on each node, at an address that is the same everywhere. */
-export const nodeLocalDns = '169.254.20.10'
+/**
+ * NodeLocal DNSCache stands on each node at the same address: 169.254.20.10 as documented, others by other installers; the DNS of some
+ * clouds, too, has one of this sort.
+ */
+export const isNodeLocal = (ip: string): boolean => isIPv4(ip) && ip.startsWith('169.254.')
 
 /** What a caller must be allowed to read for it, at least. */
 export const clusterDnsReading: Reading = { kind: 'service', namespace: 'kube-system' }

@@ -66,6 +66,9 @@ export interface PodSummary {
   labels: Record<string, string>
   annotations: Record<string, string>
   podIPs: string[]
+  /** What its resolver file is made of; with hostNetwork, ClusterFirst means Default. */
+  dnsPolicy: string
+  dnsConfig: { nameservers: string[], searches: string[], options: string[] } | null
   containers: ContainerSummary[]
   /** Names of init containers that go on running beside the others. */
   sidecars: string[]

@@ -1,4 +1,4 @@
-import type { V1Container, V1ContainerStatus, V1Pod } from '@kubernetes/client-node'
+import type { V1Container, V1ContainerStatus, V1Pod, V1PodDNSConfig } from '@kubernetes/client-node'
 import type { ContainerSummary, EphemeralSummary, PodSummary } from '#core/target.ts'
 import { parseQuantity } from './quantity.ts'
 
@@ -27,12 +27,20 @@ export function summarizePod (pod: V1Pod): PodSummary {
     labels,
     annotations,
     podIPs: status?.podIPs?.map(({ ip }) => ip) ?? (status?.podIP ? [status.podIP] : []),
+    dnsPolicy: spec?.dnsPolicy ?? 'ClusterFirst',
+    dnsConfig: summarizeDnsConfig(spec?.dnsConfig),
     containers: spec?.containers.map(container => summarizeContainer(container, statuses)) ?? [],
     sidecars: spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name) ?? [],
     ephemeral: summarizeEphemeral(pod),
     restarts: statuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
     pullSecrets: spec?.imagePullSecrets?.flatMap(({ name }) => name ?? []) ?? []
   }
+}
+
+function summarizeDnsConfig (config: V1PodDNSConfig | undefined): PodSummary['dnsConfig'] {
+  if (!config) return null
+  const { nameservers = [], searches = [], options = [] } = config
+  return { nameservers, searches, options: options.map(({ name = '', value }) => value === undefined ? name : `${name}:${value}`) }
 }
 
 function summarizeContainer ({ name, image, ports, resources }: V1Container, statuses: V1ContainerStatus[]): ContainerSummary {

@@ -29,6 +29,16 @@ t.test('a running pod', async t => {
   })
 })
 
+t.test('the pod\'s own part of its resolver file', t => {
+  t.match(summarizePod(running()), { dnsPolicy: 'ClusterFirst', dnsConfig: null })
+  const own = changed(({ spec }) => {
+    spec.dnsPolicy = 'None'
+    spec.dnsConfig = { nameservers: ['192.0.2.1'], options: [{ name: 'ndots', value: '2' }, { name: 'rotate' }] }
+  })
+  t.match(summarizePod(own), { dnsPolicy: 'None', dnsConfig: { nameservers: ['192.0.2.1'], searches: [], options: ['ndots:2', 'rotate'] } })
+  t.end()
+})
+
 t.test('ephemeral containers: waiting, never started, running', async t => {
   const byName = new Map(summarizePod(running()).ephemeral.map(container => [container.name, container]))
   t.match(byName.get(recorded('a')), { running: false, exitReason: null })

@@ -33,6 +33,8 @@ export const examplePod = (rest: Partial<PodSummary> = {}): PodSummary => ({
   labels: {},
   annotations: {},
   podIPs: ['10.244.0.6'],
+  dnsPolicy: 'ClusterFirst',
+  dnsConfig: null,
   containers: [],
   sidecars: [],
   ephemeral: [],

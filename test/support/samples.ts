@@ -145,6 +145,8 @@ export const podSummary: PodSummary = {
   labels: { app: 'web' },
   annotations: { 'internal.example/note': 'hidden-annotation' },
   podIPs: ['10.1.0.5'],
+  dnsPolicy: 'ClusterFirst',
+  dnsConfig: null,
   containers: [{ name: 'app', image: 'web:1', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], running: true, memoryLimitBytes: 1 }],
   ephemeral: [],
   restarts: 0,
