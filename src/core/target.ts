@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { Problem } from './errors.ts'
-import { ContainerName, Namespace, ObjectName, withoutControls } from './schema.ts'
+import { ContainerName, Namespace, ObjectName, OrNull, withoutControls } from './schema.ts'
 
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'] as const
 
@@ -82,12 +82,14 @@ export const PodSnapshot = Type.Object({
   podLabels: Type.Record(Type.String(), Type.String(), { description: 'Labels of the pod when it was measured' }),
   podIPs: Type.Array(Type.String(), { description: 'Addresses of the pod' }),
   images: Type.Array(Type.String(), { description: 'Images of its containers' }),
-  restarts: Type.Integer({ description: 'Restarts of its containers so far' })
+  restarts: Type.Integer({ description: 'Restarts of its containers so far' }),
+  zone: OrNull(Type.String({ description: 'Zone of its node; null: the node has no label that says it, or our account may not read nodes' })),
+  revision: OrNull(Type.String({ description: 'Revision of its workload, as a rollout labels its pods' }))
 }, { description: 'The pod as it was when it was measured' })
 export type PodSnapshot = Static<typeof PodSnapshot>
 
-export const snapshotOf = (pod: PodSummary): PodSnapshot =>
-  ({ podLabels: pod.labels, podIPs: pod.podIPs, images: pod.containers.map(({ image }) => image), restarts: pod.restarts })
+export const snapshotOf = ({ labels, podIPs, containers, restarts, zone, revision }: PodSummary): PodSnapshot =>
+  ({ podLabels: labels, podIPs, images: containers.map(({ image }) => image), restarts, zone, revision })
 
 /** The owner's word on a pod or namespace: `deny` all, no payload (`noPayload`), or `all`. */
 export const ownerAnnotation = 'ephemera.dev/diagnostics'

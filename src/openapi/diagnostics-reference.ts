@@ -1,6 +1,7 @@
 import { Type, type TObject, type TSchema } from 'typebox'
 import { acceptedSchema } from '#core/accepted-schema.ts'
-import type { AnyDiagnostic, Catalogue } from '#core/diagnostic.ts'
+import type { AnyDiagnostic, Catalogue, FindingDefinition } from '#core/diagnostic.ts'
+import { jobFindings } from '#core/pods-disagree.ts'
 import { describeType } from './describe-type.ts'
 import { code, page, table } from './markdown.ts'
 
@@ -30,6 +31,10 @@ const exampleCall = ({ name }: AnyDiagnostic, params: Record<string, unknown>) =
   '```'
 ].join('\n')
 
+const findingsTable = (findings: Record<string, FindingDefinition>) =>
+  table(['code', 'severity', 'meaning', 'what helps'], Object.entries(findings).map(([finding, { severity, title, meaning, remedy }]) =>
+    [code(finding), severity, `**${title}.** ${meaning}`, remedy]))
+
 /** What an example answered, as `npm run examples` recorded it. */
 type Answers = ReadonlyMap<string, { verdict: string, report: Record<string, unknown> }>
 
@@ -57,8 +62,7 @@ function section (diagnostic: AnyDiagnostic, answers: Answers): string[] {
     ...(answer ? [`The verdict is ${code(answer.verdict)}, and the pod's report:`, ['```json', JSON.stringify(answer.report, null, 2), '```'].join('\n')] : []),
     ...others.map(example => `${example.title}: ${code(JSON.stringify(example.params))}`),
     '### Findings',
-    table(['code', 'severity', 'meaning', 'what helps'], Object.entries(diagnostic.findings).map(([finding, { severity, title, meaning, remedy }]) =>
-      [code(finding), severity, `**${title}.** ${meaning}`, remedy]))
+    findingsTable(diagnostic.findings)
   ]
 }
 
@@ -71,6 +75,9 @@ export function diagnosticsReference (catalogue: Catalogue, answers: Answers): s
       'Schemas of parameters and reports, is served at `GET /v1/diagnostics`.',
     'The severity of a finding decides the verdict: `error` makes it fail, `unknown` inconclusive, `warning` warn, `info` leaves it pass.',
     table(['name', 'what it does'], diagnostics.map(({ name, summary }) => [`[${name}](#${name})`, summary])),
-    ...diagnostics.flatMap(diagnostic => section(diagnostic, answers))
+    ...diagnostics.flatMap(diagnostic => section(diagnostic, answers)),
+    '## Findings of a job',
+    'With several pods a job may also have these, whichever diagnostic it is. They change no verdict: fail if any pod fails.',
+    findingsTable(jobFindings)
   ])
 }

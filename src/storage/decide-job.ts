@@ -1,9 +1,10 @@
 import { errorTable, type ErrorCode } from '#core/errors.ts'
 import type { Finding, Verdict } from '#core/finding.ts'
 import { isFinal, stateOfJob, verdictOfJob, type JobError, type JobState } from '#core/job.ts'
+import type { PodPlace } from '#core/pods-disagree.ts'
 
-export interface DecidedPod { pod: string, state: JobState, verdict: Verdict | null, error: JobError | null, findings: Finding[] }
 export interface DecidedJob { state: JobState, verdict: Verdict | null, error: JobError | null, findings: Finding[] }
+export interface DecidedPod extends DecidedJob, Partial<PodPlace> { pod: string }
 
 export function jobError (code: ErrorCode, message: string): JobError {
   const { retryable, effect } = errorTable[code]

@@ -21,6 +21,7 @@ export const jobEvent = (state: JobState, verdict: Verdict | null, error: JobErr
 export const podEvent = ({ id, namespace, pod, podUid, state, verdict, error, attempt }: PodState): DraftEvent =>
   ({ type: 'pod', data: { id, namespace, pod, podUid, state, verdict, error, attempt } })
 
-export const findingEvent = (pod: string, finding: Finding): DraftEvent => ({ type: 'finding', data: { pod, ...finding } })
+/** pod null: of the job as a whole. */
+export const findingEvent = (pod: string | null, finding: Finding): DraftEvent => ({ type: 'finding', data: { pod, ...finding } })
 
 export const endEvent = (state: JobState, verdict: Verdict | null): DraftEvent => ({ type: 'end', data: { state, verdict } })

@@ -46,7 +46,7 @@ t.test('a job answers all that REST does, its pods as a connection', async t => 
     findings { code severity message data pods count diagnostic evidence { runId line } remedy }
     podCounts { matched selected pass warn fail inconclusive notMeasured }
     pods { pageInfo { hasNextPage endCursor } nodes {
-      namespace pod podUid node owner { kind name } role state verdict error { code } reportJson snapshot { podLabels podIPs images restarts }
+      namespace pod podUid node owner { kind name } role state verdict error { code } reportJson snapshot { podLabels podIPs images restarts zone revision }
       session { id ephemeralContainer targetContainer image imageDigest profile reused sharesProcesses } runs { nodes { id } }
     } }
   } }`)

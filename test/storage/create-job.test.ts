@@ -44,7 +44,7 @@ t.test('create stores job, pods, events, audit event, wake-up and key, and answe
     podCounts: { matched: 5, selected: 2, notMeasured: 2 },
     pods: { nextCursor: null, items: [{ pod: 'web-1', owner: { kind: 'Deployment', name: 'web' }, state: 'queued', runs: [] }, { pod: 'web-2', node: null, owner: null }] }
   })
-  t.strictSame(job.pods.items[0]!.snapshot, { podLabels: { app: 'web' }, podIPs: ['10.244.0.6'], images: [], restarts: 2 })
+  t.strictSame(job.pods.items[0]!.snapshot, { podLabels: { app: 'web' }, podIPs: ['10.244.0.6'], images: [], restarts: 2, zone: null, revision: null })
   t.notOk('extra' in job.requestedBy, 'what reviews need is not shown')
   t.strictSame(await jobs.find(draft.id), job)
   t.match(await jobs.events(draft.id, 0, 10), [

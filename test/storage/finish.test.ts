@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Finding } from '#core/finding.ts'
 import type { Job } from '#core/job.ts'
 import type { Claim, EndedRun, PodResult, RunResult } from '#core/ports/storage.ts'
+import type { PodSummary } from '#core/target.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { checkEvents } from '../support/check-events.ts'
 import { draftJob, draftPod, failed, findingOf, measured, refusal } from '../support/job-drafts.ts'
@@ -15,15 +16,15 @@ async function open (t: Test) {
   const { jobs } = database
 
   /** A job of pods web-0, web-1, … that are all claimed, in this order. */
-  async function running (pods: number): Promise<Claim[]> {
-    const draft = draftJob({ pods: Array.from({ length: pods }, (_, nth) => draftPod({ name: `web-${nth}` })) })
+  async function running (pods: number, places: Partial<PodSummary>[] = []): Promise<Claim[]> {
+    const draft = draftJob({ pods: Array.from({ length: pods }, (_, nth) => draftPod({ name: `web-${nth}`, ...places[nth] })) })
     await jobs.create(draft)
     const claims = await jobs.claim('w', pods)
     return claims.sort((a, b) => a.jobPodId < b.jobPodId ? -1 : 1)
   }
 
-  async function ended (results: PodResult[]): Promise<Job> {
-    const claims = await running(results.length)
+  async function ended (results: PodResult[], places: Partial<PodSummary>[] = []): Promise<Job> {
+    const claims = await running(results.length, places)
     for (const [nth, claim] of claims.entries()) t.equal(await jobs.finish(claim, results[nth]!), true)
     return (await jobs.find(claims[0]!.jobId))!
   }
@@ -77,6 +78,44 @@ t.test('finish merges equal findings of several pods, and keeps apart what one p
     ['DNS_NXDOMAIN', ['web-0', 'web-1'], 2, [{ line: 2 }, { line: 2 }]],
     ['DNS_SLOW', ['web-1'], 1, []]
   ])
+})
+
+t.test('pods that disagree are a finding of the job, which is found by it and keeps its verdict', async t => {
+  const database = await open(t)
+  const fail = () => measured(findingOf('TCP_TIMEOUT', 'error'))
+  const revisions = ['new', 'old', 'new', 'old'].map(revision => ({ revision, zone: 'z1' }))
+  const job = await database.ended([fail(), measured(), fail(), measured()], revisions)
+  const data = { by: 'revision', value: 'new', failing: 2, of: 4 }
+  t.match(job, { verdict: 'fail', findings: [{ code: 'PODS_DISAGREE', severity: 'info', data, pods: ['web-0', 'web-2'], count: 2 }, { code: 'TCP_TIMEOUT' }] })
+  t.match(job.pods.items[0]?.snapshot, { zone: 'z1', revision: 'new' })
+  const events = await checkEvents(t, database.jobs, job.id, 'succeeded')
+  t.match(events.at(-3), { type: 'finding', data: { pod: null, code: 'PODS_DISAGREE', data } })
+  const found = await database.jobs.list({ namespaces: null, finding: ['PODS_DISAGREE'] }, { limit: 10, after: null })
+  t.ok(found.items.some(({ id }) => id === job.id))
+  const agreeing = await database.ended([fail(), fail(), failed])
+  t.strictSame(agreeing.findings.map(({ code }) => code), ['TCP_TIMEOUT'])
+})
+
+t.test('a job that was cancelled compares no pods', async t => {
+  const database = await open(t)
+  const [first, second] = await database.running(2)
+  await database.jobs.finish(first!, measured(findingOf('TCP_TIMEOUT', 'error')))
+  await database.jobs.cancel(first!.jobId)
+  await database.jobs.finish(second!, measured())
+  t.match(await database.jobs.find(first!.jobId), { state: 'cancelled', verdict: null, findings: [{ code: 'TCP_TIMEOUT' }] })
+})
+
+t.test('while others run, a job has the reports, findings and counts of the pods that have ended', async t => {
+  const database = await open(t)
+  const [first, second, third] = await database.running(3)
+  await database.jobs.finish(first!, measured(findingOf('TCP_TIMEOUT', 'error')))
+  await database.jobs.finish(second!, measured())
+  const job = await database.jobs.find(first!.jobId)
+  t.match(job, { state: 'running', verdict: null, finishedAt: null, podCounts: { pass: 1, fail: 1, notMeasured: 1 } })
+  t.strictSame(job!.findings.map(({ code }) => code), ['TCP_TIMEOUT'])
+  t.match(job!.pods.items, [{ verdict: 'fail', report: { answers: 1 } }, { verdict: 'pass', report: { answers: 0 } }, { state: 'running', verdict: null, report: null }])
+  await database.jobs.finish(third!, measured())
+  t.match(await database.jobs.find(first!.jobId), { state: 'succeeded', findings: [{ code: 'PODS_DISAGREE' }, { code: 'TCP_TIMEOUT' }] })
 })
 
 t.test('a job runs until its last pod has ended, and one that was refused counts as not measured', async t => {

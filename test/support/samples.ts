@@ -50,7 +50,7 @@ export const jobPod: JobPod & { id: string } = {
   verdict: 'fail',
   error: null,
   report: { answers: [{ name: 'web.shop', status: 'no-answer', milliseconds: 12 }], took: 3 },
-  snapshot: { podLabels: { app: 'web' }, podIPs: ['10.1.0.5'], images: ['web:1'], restarts: 0 },
+  snapshot: { podLabels: { app: 'web' }, podIPs: ['10.1.0.5'], images: ['web:1'], restarts: 0, zone: 'zone-1', revision: null },
   session: {
     id: ids.session, ephemeralContainer: 'ephemera-1', targetContainer: 'app', image: 'toolbox', imageDigest: 'sha256:1', profile: 'restricted', reused: false, sharesProcesses: false
   },
