@@ -44,6 +44,7 @@ export const Environment = Type.Object({
   S3_PREFIX: text('What keys in the bucket begin with'),
   EPHEMERA_BUDGET: count('Ephemeral containers of ours that a pod may ever get', 10, 1, 100),
   EPHEMERA_REFUSED_NAMESPACES: list('Namespaces that are never looked into', 'kube-system'),
+  EPHEMERA_NAMESPACES: list('Namespaces in which our account has its rights, where it has them not everywhere; capabilities ask there', ''),
   EPHEMERA_ALLOW_HOST_NETWORK: flag('Whether pods that use the network of their node may be looked into', false),
   EPHEMERA_ALLOW_HOST_PID: flag('Whether pods that see the processes of their node may be looked into', false),
   EPHEMERA_CONCURRENCY: count('Pods that this process measures at the same time', 64, 1, 512),
@@ -63,6 +64,7 @@ export interface Config {
   auth: 'kubernetes' | 'local'
   images: ImageEntry[]
   audiences: string[]
+  namespaces: string[]
   refusedNamespaces: string[]
   /** Variables that look like settings of ours and are none: most likely misspelt. */
   unknown: string[]
@@ -123,6 +125,7 @@ export function readConfig (environment: NodeJS.ProcessEnv): Config {
     host,
     images: imagesOf(read.EPHEMERA_IMAGES),
     audiences,
+    namespaces: itemsOf(read.EPHEMERA_NAMESPACES),
     refusedNamespaces: itemsOf(read.EPHEMERA_REFUSED_NAMESPACES),
     unknown: Object.keys(data).filter(name => name.startsWith('EPHEMERA_') && !(name in Environment.properties) && !notSettings.test(name))
   }

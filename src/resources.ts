@@ -93,6 +93,7 @@ export async function openResources ({ config, catalogue, log, count }: Resource
       budget: environment.EPHEMERA_BUDGET,
       allowHostNetwork: environment.EPHEMERA_ALLOW_HOST_NETWORK,
       allowHostPid: environment.EPHEMERA_ALLOW_HOST_PID,
+      namespaces: config.namespaces,
       refusedNamespaces: config.refusedNamespaces,
       concurrency: environment.EPHEMERA_CONCURRENCY,
       stallSeconds: environment.EPHEMERA_STALL_SECONDS,

@@ -21,7 +21,12 @@ const everywhere = [
   'create authorization.k8s.io/subjectaccessreviews',
   'get namespaces',
   'get nodes',
-  'list namespaces'
+  'list admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'list admissionregistration.k8s.io/validatingadmissionpolicies',
+  'list admissionregistration.k8s.io/validatingadmissionpolicybindings',
+  'list admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'list namespaces',
+  'list nodes'
 ]
 const aroundPods = [
   'create pods/exec',
@@ -57,6 +62,10 @@ const neededBy: Record<string, string[]> = {
   'authentication.createTokenReview': ['create authentication.k8s.io/tokenreviews'],
   'authorization.createSelfSubjectAccessReview': [],
   'authorization.createSubjectAccessReview': ['create authorization.k8s.io/subjectaccessreviews'],
+  'admission.listMutatingWebhookConfiguration': ['list admissionregistration.k8s.io/mutatingwebhookconfigurations'],
+  'admission.listValidatingAdmissionPolicy': ['list admissionregistration.k8s.io/validatingadmissionpolicies'],
+  'admission.listValidatingAdmissionPolicyBinding': ['list admissionregistration.k8s.io/validatingadmissionpolicybindings'],
+  'admission.listValidatingWebhookConfiguration': ['list admissionregistration.k8s.io/validatingwebhookconfigurations'],
   'apps.listNamespacedReplicaSet': ['list apps/replicasets'],
   'apps.readNamespacedDaemonSet': ['get apps/daemonsets'],
   'apps.readNamespacedDeployment': ['get apps/deployments'],
@@ -64,6 +73,8 @@ const neededBy: Record<string, string[]> = {
   'apps.readNamespacedStatefulSet': ['get apps/statefulsets'],
   'batch.readNamespacedJob': ['get batch/jobs'],
   'core.getAPIResources': [],
+  'core.listNode': ['list nodes'],
+  'groups.getAPIVersions': [],
   'core.listNamespace': ['list namespaces'],
   'core.listNamespacedPod': ['list pods'],
   'core.listNamespacedService': ['list services'],
@@ -83,7 +94,7 @@ const neededBy: Record<string, string[]> = {
 }
 
 const methods = new Set(Object.entries(client).flatMap(([name, value]) =>
-  /^\w+V\d\w*Api$|^(?:Version|CustomObjects|Logs)Api$/.test(name) && typeof value === 'function' ? Object.getOwnPropertyNames(value.prototype) : []))
+  /^\w+V\d\w*Api$|^(?:Version|Apis|CustomObjects|Logs)Api$/.test(name) && typeof value === 'function' ? Object.getOwnPropertyNames(value.prototype) : []))
 
 function callsOf (text: string): string[] {
   const typed = [...text.matchAll(/(\w+)\.(\w+) ?\(/g)].flatMap(([, owner, method]) =>
@@ -127,6 +138,8 @@ t.test('chart binds the rules around pods only in rbac.namespaces where there ar
     ['RoleBinding', 'shop', 'ephemera-pods'],
     ['RoleBinding', 'orders', 'ephemera-pods']
   ])
+  t.equal(valueOf(podOf(manifests, 'ephemera'), 'EPHEMERA_NAMESPACES'), 'shop,orders')
+  t.equal(valueOf(podOf(render(), 'ephemera'), 'EPHEMERA_NAMESPACES'), undefined)
   t.same(render({ ...leastValues, rbac: { create: false } }).filter(({ kind }) => kind.endsWith('Binding')), [])
 })
 

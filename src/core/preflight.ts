@@ -35,6 +35,8 @@ export interface Policy {
   budget: number
   allowHostNetwork: boolean
   allowHostPid: boolean
+  /** Where our account has its rights, if it has them not everywhere. */
+  namespaces: string[]
   /** Namespaces that are never looked into, as kube-system. */
   refusedNamespaces: string[]
   /** Runs under way in this process at the most. */

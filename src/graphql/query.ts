@@ -1,6 +1,7 @@
 import { GraphQLID, GraphQLInputObjectType, GraphQLNonNull, GraphQLObjectType, GraphQLString, type GraphQLFieldConfig } from 'graphql'
 import type { Static, TObject } from 'typebox'
-import { CapabilitiesView, Whoami } from '#core/caller-views.ts'
+import { CapabilitiesView } from '#core/capabilities.ts'
+import { Whoami } from '#core/caller-views.ts'
 import { checkInput } from '#core/check-input.ts'
 import { DiagnosticView, showDiagnostic } from '#core/diagnostic-view.ts'
 import { JobFilterInput, RunFilterInput, SessionFilterInput, TargetFilterInput, toJobFilter, toRunFilter, toSessionFilter } from '#core/filters.ts'

@@ -1,6 +1,7 @@
 import { Type, type TSchema } from 'typebox'
 import { Address, NamedObject } from '#core/address.ts'
-import { CapabilitiesView, NamespaceRights, Whoami } from '#core/caller-views.ts'
+import { CapabilitiesView } from '#core/capabilities.ts'
+import { NamespaceRights, Whoami } from '#core/caller-views.ts'
 import { DiagnosticView } from '#core/diagnostic-view.ts'
 import { Evidence, Finding, severities, verdicts } from '#core/finding.ts'
 import { JobError, JobPod, jobStates, JobSummary, Owner, PodCounts } from '#core/job.ts'

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { CapabilitiesView, Whoami } from '#core/caller-views.ts'
+import { CapabilitiesView } from '#core/capabilities.ts'
+import { Whoami } from '#core/caller-views.ts'
 import { Namespace } from '#core/schema.ts'
 import { callerOf } from './identify.ts'
 import { operation } from './operation.ts'

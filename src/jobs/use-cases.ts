@@ -1,3 +1,4 @@
+import type { CapabilitiesView } from '#core/capabilities.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import type { Job, JobPod, JobRequest, JobSummary } from '#core/job.ts'
 import type { Page, PageRequest } from '#core/page.ts'
@@ -53,16 +54,5 @@ export interface UseCases {
   targets (caller: Principal, query: TargetQuery): Promise<TargetPod[]>
   whoami (caller: Principal, namespace: string | null): Promise<{ identity: Principal, rights: { right: string, allowed: boolean }[] }>
   diagnostics (caller: Principal, namespace: string | null): Promise<{ diagnostic: AnyDiagnostic, allowed: boolean | null }[]>
-  capabilities (caller: Principal): Promise<Capabilities>
-}
-
-export interface Capabilities {
-  cluster: string
-  version: string
-  ephemeralContainers: boolean
-  /** Oldest Kubernetes version that is supported. */
-  minimumVersion: string
-  images: { name: string, reference: string }[]
-  diagnostics: { name: string, missingRights: string[] }[]
-  warnings: string[]
+  capabilities (caller: Principal): Promise<CapabilitiesView>
 }

@@ -1,7 +1,8 @@
 import {
-  AppsV1Api, AuthenticationV1Api, AuthorizationV1Api, BatchV1Api, CoreV1Api, DiscoveryV1Api, HttpMethod, IsomorphicFetchHttpLibrary,
-  NetworkingV1Api, Observable, RequestContext, ServerConfiguration, VersionApi, ApiException, createConfiguration,
-  type Configuration, type ConfigurationOptions, type KubeConfig, type ObservableMiddleware, type SecurityAuthentication
+  AdmissionregistrationV1Api, ApisApi, AppsV1Api, AuthenticationV1Api, AuthorizationV1Api, BatchV1Api, CoreV1Api, DiscoveryV1Api,
+  HttpMethod, IsomorphicFetchHttpLibrary, NetworkingV1Api, Observable, RequestContext, ServerConfiguration, VersionApi, ApiException,
+  createConfiguration, type Configuration, type ConfigurationOptions, type KubeConfig, type ObservableMiddleware,
+  type SecurityAuthentication
 } from '@kubernetes/client-node'
 import { toProblem } from './status-error.ts'
 
@@ -10,6 +11,9 @@ export interface CallOptions { signal?: AbortSignal | undefined, contentType?: s
 /** Typed calls over shared connections, each with a time limit; their errors are Problems. */
 export interface Api {
   core: CoreV1Api
+  /** Groups of the API. */
+  groups: ApisApi
+  admission: AdmissionregistrationV1Api
   apps: AppsV1Api
   batch: BatchV1Api
   discovery: DiscoveryV1Api
@@ -37,6 +41,8 @@ export function createApi (config: KubeConfig, timeoutMs = 10_000): Api {
 
   return {
     core: make(CoreV1Api),
+    groups: make(ApisApi),
+    admission: make(AdmissionregistrationV1Api),
     apps: make(AppsV1Api),
     batch: make(BatchV1Api),
     discovery: make(DiscoveryV1Api),

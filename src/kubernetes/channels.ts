@@ -1,5 +1,5 @@
 import { Problem } from '#core/errors.ts'
-import type { Channel, Channels, ContainerPlace } from '#core/ports/channel.ts'
+import type { Channel, Channels, ContainerPlace, Hello } from '#core/ports/channel.ts'
 import type { RunnerChannel } from './channel.ts'
 import { createGate } from './gate.ts'
 
@@ -11,6 +11,9 @@ export interface PoolLimits {
   openingsPerNode: number
 }
 export const poolLimits: PoolLimits = { maxAgeMs: 50 * 60_000, idleMs: 60_000, maxChannels: 512, openingsPerNode: 8 }
+
+/** Nodes come and go. */
+const maxNodes = 10_000
 
 /** Opens one channel; `changed` is called when a run of it has ended and when it has. */
 export type OpenOne = (place: ContainerPlace, changed: () => void, signal: AbortSignal) => Promise<RunnerChannel>
@@ -25,6 +28,7 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
   const living = new Map<string, Living>()
   // They take no new run, and end with their last one.
   const retired = new Set<RunnerChannel>()
+  const hellos = new Map<string, Hello>()
   let isClosed = false
 
   /** Looks again at a channel whose runs or whose life have ended. */
@@ -74,6 +78,8 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
     const changed = () => { if (entry) review(key, entry) }
     const channel = gate.through(place.node ?? '', controller.signal, () => openOne(place, changed, controller.signal)).then(channel => {
       if (isClosed) channel.close('the service stops')
+      if (hellos.size > maxNodes) hellos.clear()
+      hellos.set(place.node ?? '', channel.hello)
       entry = { channel, openedAt: Date.now(), idleSince: Date.now(), timer: undefined }
       living.set(key, entry)
       review(key, entry)
@@ -110,6 +116,8 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
         }
       }
     },
+
+    hellos: () => hellos,
 
     postMortem,
 

@@ -8,12 +8,14 @@ import { allPages } from './paging.ts'
 import { summarizePod } from './pod-summary.ts'
 import { readPod } from './read-pod.ts'
 import { listPods, resolveTarget } from './resolve.ts'
+import { createSurveyReader } from './survey-reader.ts'
 import { createZones } from './zones.ts'
 
 export function createReader (api: Api): ClusterReader {
   const zones = createZones(api)
   return {
     ...createObjectReader(api),
+    ...createSurveyReader(api),
 
     async info (signal) {
       const [{ gitVersion }, { resources }] = await Promise.all([

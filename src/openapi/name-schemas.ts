@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
-import { CapabilitiesView, NamespaceRights, Whoami } from '#core/caller-views.ts'
+import { CapabilitiesView } from '#core/capabilities.ts'
+import { NamespaceRights, Whoami } from '#core/caller-views.ts'
 import { DiagnosticView } from '#core/diagnostic-view.ts'
 import { Evidence, Finding } from '#core/finding.ts'
 import { Job, JobError, JobPod, JobRequest, JobSummary, Owner, PodCounts } from '#core/job.ts'

@@ -169,13 +169,3 @@ t.test('pods are listed only where the caller may list pods', async t => {
   await t.rejects(useCases.targets(bob, { namespace: 'shop', labelSelector: null, q: null }), { code: 'EPH_FORBIDDEN' })
   t.equal(database.audit.length, 1)
 })
-
-t.test('capabilities name what stands in the way', async t => {
-  const { useCases, cluster } = drive(t, { works: false })
-  t.match(await useCases.capabilities(bob), { cluster: 'local', minimumVersion: '1.25', warnings: [], diagnostics: [{ name: 'lookup', missingRights: [] }, {}] })
-  cluster.reader.info = async () => ({ version: 'v1.22.3', ephemeralContainers: false })
-  cluster.denied.add('patch pods ')
-  const { warnings, diagnostics } = await useCases.capabilities(bob)
-  t.match(warnings, [/lists no pods\/ephemeralcontainers/, /v1.22.3 is older than 1.25/, /lacks: .*patch pods\/ephemeralcontainers/])
-  t.ok(diagnostics.every(({ missingRights }) => missingRights.includes('patch pods/ephemeralcontainers')))
-})

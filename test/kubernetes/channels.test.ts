@@ -39,6 +39,13 @@ t.test('one channel serves everybody who asks for the same container', async t =
   t.equal(counts.started, 2)
 })
 
+t.test('what the runner said last is known of each node', async t => {
+  const { channels } = pool(t)
+  t.same([...channels.hellos().keys()], [])
+  for (const [container, node] of [['a', 'n1'], ['b', 'n1'], ['c', 'n2']] as const) await channels.open(place(container, node), never)
+  t.same([...channels.hellos()].map(([node, { landlock }]) => [node, landlock]), [['n1', 6], ['n2', 6]])
+})
+
 t.test('one who gives up does not end what others wait for; the last one does', async t => {
   const { channels, counts } = pool(t, {}, signal => sleep(50, undefined, { signal }))
   const impatient = new AbortController()

@@ -1,5 +1,5 @@
 import { t, type Test } from 'tap'
-import { isOlder, minimumVersion } from '#jobs/capabilities.ts'
+import { isOlder, minimumVersion, stageOf } from '#jobs/cluster-version.ts'
 import { connectCluster } from '../../src/kubernetes/cluster.ts'
 import { createFakeApiServer, status, type Answers } from './fake-api-server.ts'
 import { recorded, running } from './recorded-pods.ts'
@@ -43,6 +43,12 @@ t.test('injecting into a cluster without the subresource is refused with its own
   })
   const container = { name: recorded('f'), image: `toolbox@sha256:${'0'.repeat(64)}`, profile: 'restricted' as const, sharedContainer: null }
   await t.rejects(cluster.injector.dryRun(pod, container), { code: 'EPH_EPHEMERAL_UNSUPPORTED' })
+})
+
+t.test('a version says how far ephemeral containers can be relied on, once discovery lists them', async t => {
+  t.same(['v1.22.17', 'v1.23.17', 'v1.24.0', 'v1.25.0', 'v1.34.4+k3s1'].map(version => stageOf(version, true)), ['beta', 'beta', 'beta', 'stable', 'stable'])
+  t.equal(stageOf('v1.24.17', false), 'absent')
+  t.equal(stageOf('v1.34.4', false), 'absent')
 })
 
 t.test('versions are compared by number', async t => {

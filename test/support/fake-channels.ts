@@ -112,6 +112,7 @@ export function createFakeChannels () {
     postMortem: 'unknown' as PostMortem,
     opened: [] as ContainerPlace[],
     closed: [] as string[],
+    hellos: new Map<string, Hello>(),
     requests: [] as RunRequest[]
   }
   const channels: Channels = {
@@ -120,6 +121,7 @@ export function createFakeChannels () {
       await fake.opening(place)
       signal.throwIfAborted()
       fake.opened.push(place)
+      fake.hellos.set(place.node ?? '', hello)
       const channel: Channel = {
         hello,
         run (request, sink) {
@@ -130,6 +132,7 @@ export function createFakeChannels () {
       }
       return channel
     },
+    hellos: () => fake.hellos,
     postMortem: async () => fake.postMortem,
     close: async () => {}
   }

@@ -2,7 +2,7 @@ import { Problem } from '#core/errors.ts'
 import type { Page } from '#core/page.ts'
 import type { JobEvent } from '#core/ports/storage.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
-import { artifact, events, job, jobPod, podSummary, preflightPod, principal, queued, run, sampleCatalogue, session } from './samples.ts'
+import { artifact, capabilities, events, job, jobPod, podSummary, preflightPod, principal, queued, run, sampleCatalogue, session } from './samples.ts'
 
 const known = <T extends { id: string }>(item: T) => async (_caller: unknown, id: string): Promise<T> => {
   if (id === item.id) return item
@@ -44,15 +44,7 @@ export function fakeUseCases (overrides: Partial<UseCases> = {}): UseCases {
     whoami: async () => ({ identity: principal, rights: [{ right: 'create jobs', allowed: true }] }),
     diagnostics: async (_caller, namespace) =>
       [...sampleCatalogue.values()].map(diagnostic => ({ diagnostic, allowed: namespace === null ? null : true })),
-    capabilities: async () => ({
-      cluster: 'local',
-      version: 'v1.34.4',
-      ephemeralContainers: true,
-      minimumVersion: 'v1.25',
-      images: [{ name: 'toolbox', reference: 'ephemera/toolbox@sha256:1' }],
-      diagnostics: [{ name: 'sample-lookup', missingRights: [] }],
-      warnings: []
-    }),
+    capabilities: async () => capabilities,
     ...overrides
   }
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { CapabilitiesView } from '#core/capabilities.ts'
 import { defineDiagnostic, type AnyDiagnostic, type Catalogue } from '#core/diagnostic.ts'
 import type { Job, JobPod, JobRequest } from '#core/job.ts'
 import type { JobEvent } from '#core/ports/storage.ts'
@@ -152,6 +153,24 @@ export const podSummary: PodSummary = {
   restarts: 0,
   sidecars: [],
   pullSecrets: ['hidden-pull-secret']
+}
+
+export const capabilities: CapabilitiesView = {
+  cluster: 'local',
+  version: 'v1.34.4',
+  ephemeralContainers: true,
+  ephemeralContainersStage: 'stable',
+  ephemeralContainersMeaning: 'Part of this version',
+  minimumVersion: 'v1.25',
+  images: [{ name: 'toolbox', reference: 'ephemera/toolbox@sha256:1', registry: 'docker.io' }],
+  imagePull: 'With the secrets of the pod',
+  account: { namespaces: 2, missingRights: ['get batch/jobs'], unread: [] },
+  diagnostics: [{ name: 'sample-lookup', missingRights: ['get pods/exec (in 1 of 2 namespaces)'] }],
+  podSecurity: { levels: [{ level: 'restricted', namespaces: 3 }], unread: [] },
+  admission: { policies: [{ kind: 'ValidatingAdmissionPolicy', name: 'cage', bindings: ['cage-all'] }], unread: ['Cannot list webhooks'] },
+  cni: { names: ['Cilium'], signs: ['Cilium: group cilium.io in the API'], unread: [] },
+  landlock: { nodes: 1, unconfined: 0, version: 6, meaning: 'Confined' },
+  warnings: ['One']
 }
 
 export const preflightPod: PreflightPod = {

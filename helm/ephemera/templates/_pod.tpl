@@ -106,6 +106,9 @@ spec:
 {{- if not (hasKey .Values.settings "EPHEMERA_REFUSED_NAMESPACES") }}
 - {name: EPHEMERA_REFUSED_NAMESPACES, value: {{ printf "kube-system,%s" .Release.Namespace | quote }}}
 {{- end }}
+{{- if and .Values.rbac.namespaces (not (hasKey .Values.settings "EPHEMERA_NAMESPACES")) }}
+- {name: EPHEMERA_NAMESPACES, value: {{ join "," .Values.rbac.namespaces | quote }}}
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 - {name: {{ $name }}, value: {{ kindIs "float64" $value | ternary (int64 $value) $value | quote }}}
 {{- end }}

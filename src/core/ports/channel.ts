@@ -115,6 +115,8 @@ export interface Channels {
    * EPH_POD_GONE, EPH_CHANNEL_LOST.
    */
   open (place: ContainerPlace, signal: AbortSignal): Promise<Channel>
+  /** What the runner said when this process last opened a channel on each node. */
+  hellos (): ReadonlyMap<string, Hello>
   postMortem (place: ContainerPlace, signal?: AbortSignal): Promise<PostMortem>
   close (): Promise<void>
 }

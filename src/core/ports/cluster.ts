@@ -25,6 +25,22 @@ export interface ClusterInfo {
   ephemeralContainers: boolean
 }
 
+/** Something that may refuse or change what is done to pods; `bindings`: of a ValidatingAdmissionPolicy, which does nothing without. */
+export interface AdmissionPolicy {
+  kind: 'ValidatingAdmissionPolicy' | 'ValidatingWebhookConfiguration' | 'MutatingWebhookConfiguration'
+  name: string
+  bindings: string[]
+}
+
+/** `unread`: parts that could not be read, and why, in words; the rest is as it was read. */
+export interface AdmissionSurvey { policies: AdmissionPolicy[], unread: string[] }
+
+/** Networks by the signs that they leave: groups of their own in the API, annotations and conditions of nodes, DaemonSets. */
+export interface NetworkSurvey { names: string[], signs: string[], unread: string[] }
+
+/** Memory of a node in bytes: what pods may ask for in all, and what those that live there ask for. */
+export interface NodeMemory { allocatableBytes: number, requestedBytes: number }
+
 /** Names that reach a reader have passed the patterns of core/schema.ts; the adapter checks them once more before they meet a URL. */
 export interface ClusterReader {
   info (signal?: AbortSignal): Promise<ClusterInfo>
@@ -42,6 +58,12 @@ export interface ClusterReader {
    * not list them there.
    */
   owners (ip: string, namespace: string | null, signal?: AbortSignal): Promise<{ pods: PodSummary[], services: ServiceSummary[] }>
+  /** What admission has for pods and their ephemeral containers. Never rejects because of what cannot be read. */
+  admission (signal?: AbortSignal): Promise<AdmissionSurvey>
+  /** Whose network this is. Never rejects because of what cannot be read. */
+  network (signal?: AbortSignal): Promise<NetworkSurvey>
+  /** Null: there is no such node. Rejects with EPH_ACCOUNT_FORBIDDEN where our account may not read nodes, or pods of all namespaces. */
+  nodeMemory (node: string, signal?: AbortSignal): Promise<NodeMemory | null>
   /** Rejects with EPH_TARGET_UNKNOWN or EPH_TARGET_EMPTY. */
   resolve (target: Target, signal?: AbortSignal): Promise<ResolvedTarget>
 }
