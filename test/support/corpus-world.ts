@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import type { AnyDiagnostic, Catalogue } from '#core/diagnostic.ts'
+import type { RunRequest } from '#core/ports/channel.ts'
 import { createUseCases } from '#jobs/create-use-cases.ts'
 import { createWorker } from '#jobs/worker.ts'
 import { toCamel } from '../../src/graphql/identifiers.ts'
@@ -67,8 +68,8 @@ export async function corpusWorld (t: Test, catalogue: Catalogue) {
     }
   }
 
-  /** Launches; the argv of every tool that it brought to the channel, or null where it was refused. */
-  async function argvsOf (transport: Transport, diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<string[][] | null> {
+  /** Launches; all that it brought to the channel, or null where it was refused. */
+  async function send (transport: Transport, diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<RunRequest[] | null> {
     const before = channels.requests.length
     const id = await launch[transport](diagnostic, params)
     if (id === null) {
@@ -76,7 +77,7 @@ export async function corpusWorld (t: Test, catalogue: Catalogue) {
       return null
     }
     await useCases.wait(principal, id, { seconds: 10, signal: never })
-    return channels.requests.slice(before).map(({ argv }) => argv)
+    return channels.requests.slice(before)
   }
-  return { argvsOf }
+  return { send }
 }

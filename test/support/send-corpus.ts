@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
 import { harmOf, optionsIn } from './argv-harm.ts'
 import { corpusPlaces, type CorpusPlace } from './corpus-places.ts'
@@ -14,7 +15,9 @@ const hostileValues = [...refusedValues, ...watchedValues]
 export async function sendCorpus (t: Test, transport: Transport): Promise<void> {
   const catalogue = await loadCatalogue()
   const places = corpusPlaces(catalogue).filter(({ words }) => words === null)
-  const { argvsOf } = await corpusWorld(t, catalogue)
+  const { send } = await corpusWorld(t, catalogue)
+  const argvsOf = async (diagnostic: AnyDiagnostic, params: Record<string, unknown>) =>
+    (await send(transport, diagnostic, params))?.map(({ argv }) => argv)
   const counts = { tried: 0, refused: 0, harmless: 0, through: 0 }
   const taken = new Set<string>()
 
@@ -22,7 +25,7 @@ export async function sendCorpus (t: Test, transport: Transport): Promise<void> 
   async function ownOptions ({ diagnostic, name, good, paramsWith }: CorpusPlace): Promise<Set<string>> {
     const options = new Set<string>()
     for (const params of [...diagnostic.examples.map(({ params }) => params), ...good.map(paramsWith)]) {
-      const argvs = await argvsOf(transport, diagnostic, params)
+      const argvs = await argvsOf(diagnostic, params)
       if (!argvs) throw new Error(`${name} refuses ${JSON.stringify(params)}`)
       for (const option of optionsIn(argvs)) options.add(option)
     }
@@ -34,7 +37,7 @@ export async function sendCorpus (t: Test, transport: Transport): Promise<void> 
     await t.test(`${name} brings no harm to the channel`, async t => {
       t.ok(good.length > 0, `${good.length} good values are taken here`)
       const options = await ownOptions(place)
-      const harmsOf = async (value: string) => (await argvsOf(transport, diagnostic, paramsWith(value)))
+      const harmsOf = async (value: string) => (await argvsOf(diagnostic, paramsWith(value)))
         ?.map(argv => harmOf(argv, value, options)).filter(harm => harm !== null)
       for (const value of good) {
         t.same(await harmsOf(value), [], `${JSON.stringify(value)} is taken`)
