@@ -6,6 +6,8 @@ export const NamedObject = Type.Object({
   name: Type.String({ description: 'Its name' })
 }, { description: 'An object of the cluster' })
 
+export type NamedObject = Static<typeof NamedObject>
+
 const named = (description: string) => Type.Union([NamedObject, Type.Null()], { description })
 
 /** Who has an address, as far as the caller may read it. */

@@ -230,10 +230,11 @@ export default defineDiagnostic({
 
   judge (report, { service: { namespace, name }, port }) {
     const said = `Service "${namespace}/${name}"`
-    const { externalName, hasSelector, matchedPods, notReadyPods, ports } = report
+    const { externalName, headless, hasSelector, matchedPods, notReadyPods, ports } = report
     if (externalName !== null) return [{ code: 'SERVICE_IS_ALIAS', message: `${said} is another name for "${externalName}"`, data: { externalName } }]
     if (hasSelector && matchedPods === 0) return [{ code: 'SERVICE_SELECTOR_MATCHES_NOTHING', message: `The selector of ${said} matches no pod of its namespace` }]
-    if (ports.length === 0) return [{ code: 'SERVICE_PORT_UNKNOWN', message: `${said} has no ${port === undefined ? 'port' : `port ${port}`}`, data: { port } }]
+    // A headless Service translates no port: its endpoints are connected to on whichever the client knows.
+    if (ports.length === 0 && !headless) return [{ code: 'SERVICE_PORT_UNKNOWN', message: `${said} has no ${port === undefined ? 'port' : `port ${port}`}`, data: { port } }]
     const found = ports.flatMap(port => [...judgePort(port, report, ports.length === 1 ? said : `${said} port ${port.port}`)])
     const served = ports.filter(({ readyEndpoints }) => readyEndpoints > 0)
     const notTried = [...new Set(served.flatMap(port => port.notTried.map(ip => `${ip} ${port.protocol}`)))]

@@ -2,25 +2,22 @@ import { isIP } from 'node:net'
 import t from 'tap'
 import { checkParams } from '#core/check-params.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
-import type { Probe } from '#core/probe.ts'
 import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
 import { optionsIn } from '../support/argv-harm.ts'
 import { corpusPlaces, takes } from '../support/corpus-places.ts'
 import { goodValues, refusedValues, watchedValues } from '../support/corpus.ts'
 import { examplePod, exampleService, recordedProbe } from '../support/recorded-probe.ts'
 
-const places = corpusPlaces(await loadCatalogue())
+const catalogue = await loadCatalogue()
+const places = corpusPlaces(catalogue)
 
 /** The argv of the first tool that would run, none where it reads first; the measurement goes no further. */
 async function firstArgv (diagnostic: AnyDiagnostic, params: Record<string, unknown>): Promise<string[]> {
-  let asked: string[] = []
-  const stop = async (argv: string[]): Promise<never> => { asked = argv; throw new Error('far enough') }
-  const { probe: recorded } = recordedProbe([])
-  // Whatever objects are named, they are there.
-  const objects = { ...recorded.objects, pod: async () => examplePod(), service: async () => exampleService() }
-  const probe: Probe = { ...recorded, objects, run: stop, capture: stop }
-  await diagnostic.measure(params, probe).catch((error: Error) => { if (error.message !== 'far enough') throw error })
-  return asked
+  // Whatever objects are named, they are there; and nothing is recorded, so that the first tool ends it.
+  const objects = { pod: async () => examplePod(), service: async () => exampleService() }
+  const { probe, argvs } = recordedProbe([], { diagnostic, catalogue, objects })
+  await diagnostic.measure(params, probe).catch((error: Error) => { if (!error.message.startsWith('Nothing is recorded')) throw error })
+  return argvs.find(([tool]) => tool !== 'read') ?? []
 }
 
 t.test('the corpus is large, and no value stands in it twice', t => {

@@ -115,6 +115,8 @@ t.test('only the port that is asked for is looked at, and it must be one', async
   const named = { services: [exampleService({ ports })], endpoints }
   t.match(await check(['open', 'open'], named, { ...input, port: 80 }), { verdict: 'pass', report: { ports: [{ name: 'http' }] } })
   t.match(await check([], named, { ...input, port: 81 }), { verdict: 'fail', codes: ['SERVICE_PORT_UNKNOWN'], findings: [{ data: { port: 81 } }] })
+  const headless = { services: [exampleService({ ports, headless: true, clusterIPs: [] })], endpoints }
+  t.match(await check([], headless, { ...input, port: 81 }), { verdict: 'pass', codes: [] }, 'a headless one translates none')
   t.match(await check(['open', 'open'], { ...named, pods: [orders('a', { containers: [] })] }), { codes: ['SERVICE_PORT_MISMATCH', 'SERVICE_PORT_MISMATCH'] })
 })
 

@@ -66,6 +66,8 @@ export interface RecordedWorld {
   /** By namespace/service. */
   endpoints?: Record<string, EndpointSummary[]>
   policies?: NetworkPolicySummary[]
+  /** Reads that answer otherwise, as where a text decides what is asked for. */
+  objects?: Partial<ObjectReader>
   /** What the caller may not read, as "list networkpolicies shop". */
   denied?: string[]
   names?: Record<string, Partial<AddressNames>>
@@ -117,7 +119,7 @@ export function recordedProbe (recordings: (RecordedRun | RecordedCapture)[], wo
     return {
       pod,
       targetContainer: 'app',
-      objects: recordedObjects(world),
+      objects: { ...recordedObjects(world), ...world.objects },
       async run (argv) {
         const run = count(argv)
         return { stdout: '', stderr: '', exitCode: 0, endCause: 'exited', durationMs: 5, ...next<RecordedRun>(argv), run }
