@@ -21,7 +21,7 @@ t.test('the document reads alike in YAML 1.1 and 1.2', t => {
 
 t.test('--check finds the first difference, writes nothing, and says what to do', t => {
   const copy = t.testdir({})
-  for (const path of ['src', 'package.json']) cpSync(join(root, path), join(copy, path), { recursive: true })
+  for (const path of ['src', 'package.json', 'docs/reference/examples']) cpSync(join(root, path), join(copy, path), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   for (const [path, text] of files) {
     mkdirSync(join(copy, path, '..'), { recursive: true })
