@@ -6,7 +6,7 @@ import { parseTraceroute, traceArgv, traceSeconds, type TraceAnswer, type TraceM
 /** Above what any device takes: the kernel says what its device takes, and sends nothing. */
 const hugeBytes = 65_000
 const maxSteps = 4
-const perSize = 3
+const perSize = 2
 const pauseMs = 20
 
 export const PathMtu = Type.Object({

@@ -30,6 +30,7 @@ const reply = /^\d+ bytes from \S+ (?:icmp_)?seq=\d+ ttl=(\d+) time=([\d.]+) ms(
 const notice = /^From (\S+?):? icmp_seq=\d+ (.+)$/
 const statistics = /^(\d+) packets transmitted, (\d+) (?:packets )?received, /
 const ownWords = /^ping: (connect|sendmsg|sendto): (.+)$/
+const ofMany = /^ping: (?:Do you want to ping broadcast|minimal interval for (?:broad|multi)cast ping)/
 const notPermitted = /socket: (?:Operation not permitted|Permission denied)|permission denied \(are you root\?\)/
 
 /**
@@ -53,7 +54,7 @@ export function parsePing (stdout: string, stderr: string): PingOutput {
     } else if (noted && !noted[2]!.startsWith('Redirect')) note(noted[1]!, noted[2]!)
     else if (counted) Object.assign(output, { sent: Number(counted[1]), received: Number(counted[2]), line: index + 1 })
   }
-  const own = stderr.split('\n').map(text => ownWords.exec(text)?.[2]).filter(reason => reason !== undefined)
+  const own = stderr.split('\n').flatMap(text => ofMany.test(text) ? ['Address of many hosts'] : ownWords.exec(text)?.[2] ?? [])
   // A packet that the kernel refuses to send is noted by both streams.
   if (output.notices.length === 0) own.forEach(reason => note(null, reason))
   if (output.line === null && notPermitted.test(stderr)) return { ...output, permitted: false }

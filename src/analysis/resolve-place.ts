@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { Place } from '#core/destination.ts'
 import { Problem } from '#core/errors.ts'
-import { dnsName } from '#core/host.ts'
+import { canonicalIp, dnsName } from '#core/host.ts'
 import type { Probe } from '#core/probe.ts'
 import { isRefusedAddress } from '#core/refused-addresses.ts'
 import { askDns, secondsPerQuestion } from './ask-dns.ts'
@@ -30,7 +30,7 @@ type Source = Pick<Probe, 'run' | 'objects'>
  */
 export async function resolvePlace (place: Place, source: Source, family?: number): Promise<Resolved> {
   const { dnsStatus, addresses } = await find(place, source, family)
-  const fitting = addresses.filter(ip => family === undefined || isIP(ip) === family)
+  const fitting = addresses.map(canonicalIp).filter(ip => family === undefined || isIP(ip) === family)
   const [refused, usable] = [fitting.filter(isRefusedAddress), fitting.filter(ip => !isRefusedAddress(ip))]
   return { dnsStatus, addresses: usable, refused }
 }

@@ -1,41 +1,66 @@
+import { Type, type Static } from 'typebox'
 import type { Probe } from '#core/probe.ts'
+import { OrNull } from '#core/schema.ts'
+import { mtrArgv, parseMtr } from './mtr.ts'
 import { tracePath, type Sample, type TracedPath } from './trace-path.ts'
-import { parseTraceroute, traceArgv, traceSeconds, type TraceMethod } from './traceroute.ts'
+import { parseTraceroute, traceArgv, traceMethods, traceSeconds, type TraceMethod, type TraceOutput } from './traceroute.ts'
 
 /** Between two packets of a path whose length is not known yet. */
 const firstPauseMs = 50
 
-interface Options { method: TraceMethod, port: number | null, samples: number, maxHops: number, waitSeconds: number }
+export const sampleMethods = [...traceMethods, 'mtr'] as const
+export type SampleMethod = typeof sampleMethods[number]
 
-interface Taken {
-  /** false: the session may not send such packets. */
-  permitted: boolean
-  /** Why the kernel of the pod would not send; null: it did. */
-  failure: string | null
-  taken: Sample[]
-  traced: TracedPath
-}
+interface Options { method: SampleMethod, port: number | null, samples: number, maxHops: number, waitSeconds: number }
+type Source = Pick<Probe, 'pod' | 'run'>
+
+export const Samples = Type.Object({
+  permitted: Type.Boolean({ description: 'Whether the session may send such packets' }),
+  failure: OrNull(Type.String({ description: 'Why the kernel of the pod would not send; null: it did' })),
+  samples: Type.Array(Type.Object({
+    path: Type.Array(OrNull(Type.String()), { description: 'Who answered at each hop, from the first; null: nobody' }),
+    run: Type.Integer({ minimum: 0, description: 'Which of the pod\'s runs it was, from 0' })
+  }, { description: 'One trace' }), { description: 'Traces in their order' })
+})
 
 /** The most that one sample takes. */
 export const secondsToSample = (maxHops: number, waitSeconds: number): number =>
   1 + traceSeconds({ lastHop: maxHops, pauseMs: firstPauseMs, waitSeconds })
 
+type Taken = Pick<TraceOutput, 'permitted' | 'failure'> & { taken: Sample[], path: TracedPath }
+
+async function takeByMtr (ip: string, { pod, run: start }: Source, options: Options): Promise<Taken> {
+  const { stdout, stderr, run } = await start(mtrArgv(ip, options))
+  const { samples, ...sending } = parseMtr(stdout, stderr)
+  const taken = samples.length === 0 ? [{ run, hops: [] }] : samples.map(hops => ({ run, hops }))
+  return { ...sending, taken, path: tracePath(taken, ip, pod.podIPs) }
+}
+
 /**
- * Traces the path several times. Once its length is known, nothing is sent that would go farther, and a sample takes a second: hosts and
- * routers answer hardly more often, and would seem to lose what they do not answer.
+ * Once the length of the path is known, nothing is sent that would go farther, and a sample takes a second: hosts and routers answer hardly
+ * more often, and would seem to lose what they do not answer.
  */
-export async function takeSamples (ip: string, { pod, run: start }: Pick<Probe, 'pod' | 'run'>, options: Options): Promise<Taken> {
-  const { samples, maxHops, ...rest } = options
+async function takeByTraceroute (ip: string, { pod, run: start }: Source, options: Options & { method: TraceMethod }): Promise<Taken> {
+  const { samples: count, maxHops, ...rest } = options
   const taken: Sample[] = []
-  let traced = tracePath(taken, ip, pod.podIPs)
-  for (let number = 0; number < samples; number++) {
-    const lastHop = traced.reachedHop ?? maxHops
-    const pauseMs = traced.reachedHop === null ? firstPauseMs : 1000 / lastHop
+  let path = tracePath(taken, ip, pod.podIPs)
+  let sending: Pick<Taken, 'permitted' | 'failure'> = { permitted: true, failure: null }
+  while (taken.length < count && sending.permitted && sending.failure === null) {
+    const lastHop = path.reachedHop ?? maxHops
+    const pauseMs = path.reachedHop === null ? firstPauseMs : 1000 / lastHop
     const { stdout, stderr, run } = await start(traceArgv(ip, { ...rest, lastHop, pauseMs }))
-    const { permitted, failure, hops } = parseTraceroute(stdout, stderr)
+    const { hops, ...said } = parseTraceroute(stdout, stderr)
+    sending = said
     taken.push({ run, hops })
-    traced = tracePath(taken, ip, pod.podIPs)
-    if (!permitted || failure !== null) return { permitted, failure, taken, traced }
+    path = tracePath(taken, ip, pod.podIPs)
   }
-  return { permitted: true, failure: null, taken, traced }
+  return { ...sending, taken, path }
+}
+
+/** Traces the path several times, each time anew; ends where the kernel of the pod sends nothing. */
+export async function takeSamples (ip: string, source: Source, options: Options): Promise<Static<typeof Samples> & TracedPath> {
+  const { method } = options
+  const { taken, path, ...sending } = await (method === 'mtr' ? takeByMtr(ip, source, options) : takeByTraceroute(ip, source, { ...options, method }))
+  const samples = taken.map(({ run, hops }) => ({ path: hops.map(({ answers }) => answers[0]?.ip ?? null), run }))
+  return { ...sending, samples, ...path }
 }

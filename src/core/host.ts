@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, SocketAddress } from 'node:net'
 import { Type } from 'typebox'
 
 /** A label of a host name, or of a name as _http._tcp.web. Begins with a letter, digit or underscore: no option does. */
@@ -15,3 +15,10 @@ const endsInNumber = /(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?$/
 
 /** Whether it is a name or a whole address in the one usual form, and not what only looks like an address. */
 export const isHost = (host: string): boolean => isIP(host) !== 0 || !(host.includes(':') || endsInNumber.test(host))
+
+/** An address as tools write it, so that the two can be compared: IPv6 compressed, and IPv4 inside of it as what it is. */
+export function canonicalIp (ip: string): string {
+  if (isIP(ip) !== 6) return ip
+  const { address } = new SocketAddress({ address: ip, family: 'ipv6' })
+  return /^::ffff:([\d.]+)$/.exec(address)?.[1] ?? address
+}

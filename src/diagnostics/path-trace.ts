@@ -3,9 +3,8 @@ import { checkByPing, PingCheck, secondsToCheck } from '#analysis/check-by-ping.
 import { findPathMtu, PathMtu, secondsToFindMtu } from '#analysis/path-mtu.ts'
 import { resolvePlace, secondsToResolve } from '#analysis/resolve-place.ts'
 import { portOfService, serviceAt } from '#analysis/service-address.ts'
-import { secondsToSample, takeSamples } from '#analysis/take-samples.ts'
+import { sampleMethods, Samples, secondsToSample, takeSamples, type SampleMethod } from '#analysis/take-samples.ts'
 import { TracedPath, tracePath } from '#analysis/trace-path.ts'
-import { traceMethods, type TraceMethod } from '#analysis/traceroute.ts'
 import { AddressNames, nameless } from '#core/address.ts'
 import { Family, familyErrors, Place, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
@@ -19,13 +18,8 @@ const Report = Type.Object({
   dnsStatus: OrNull(Type.String({ description: 'How its name was resolved, as NOERROR or NXDOMAIN, or TIMEOUT; null: no name had to be' })),
   traced: OrNull(Traced),
   notTried: Type.Array(Type.String(), { description: 'Further addresses, and those that no diagnostic may talk to' }),
-  port: OrNull(Type.Integer({ description: 'TCP port; null with udp and icmp' })),
-  permitted: Type.Boolean({ description: 'Whether the session may send such packets' }),
-  failure: OrNull(Type.String({ description: 'Why the kernel of the pod would not send; null: it did' })),
-  samples: Type.Array(Type.Object({
-    path: Type.Array(OrNull(Type.String()), { description: 'Who answered at each hop, from the first; null: nobody' }),
-    run: Type.Integer({ minimum: 0, description: 'Which of the pod\'s runs it was, from 0' })
-  }, { description: 'One trace' }), { description: 'Traces in their order' }),
+  port: OrNull(Type.Integer({ description: 'TCP port; null with other methods' })),
+  ...Samples.properties,
   ...TracedPath.properties,
   addresses: Type.Array(Type.Object(Traced.properties), { description: 'All that answered on the way, with their names' }),
   check: OrNull(PingCheck),
@@ -103,11 +97,11 @@ function * judgeMtu (mtu: PathMtu, where: string) {
   }
 }
 
-function * judgeReport (report: Report, place: Place, { method, maxHops }: { method: TraceMethod, maxHops: number }) {
-  const { traced, dnsStatus, notTried, permitted, samples, mtu, proxy, reachedHop } = report
+function * judgeReport (report: Report, place: Place, { method, maxHops }: { method: SampleMethod, maxHops: number }) {
+  const { traced, dnsStatus, notTried, permitted, samples, check, mtu, proxy, reachedHop } = report
   const where = `${sayPlace(place)}${!traced || place.host === traced.ip ? '' : ` (${traced.ip})`}`
   const data = { ...place }
-  const evidence = samples.map(({ run }) => ({ run }))
+  const evidence = [...samples, ...check ? [check] : []].map(({ run }) => ({ run }))
   if (!traced) {
     yield notTried.length > 0
       ? { code: 'TRACE_NOT_TRIED', message: `${where} is an address that no diagnostic may talk to: ${notTried.join(', ')}`, data } as const
@@ -115,7 +109,7 @@ function * judgeReport (report: Report, place: Place, { method, maxHops }: { met
   } else if (traced.service && method !== 'tcp') {
     yield { code: 'TRACE_SERVICE_ADDRESS', message: `${where} is the address of a Service, to which only connects have a way`, data } as const
   } else if (!permitted) {
-    yield { code: 'TRACE_NOT_PERMITTED', message: `The session may not send packets of ${method}`, data: { ...data, method }, evidence } as const
+    yield { code: 'TRACE_NOT_PERMITTED', message: `The session may not send what method ${method} sends`, data: { ...data, method }, evidence } as const
   } else if (proxy !== null && method === 'tcp' && reachedHop === 1) {
     yield { code: 'TRACE_THROUGH_PROXY', message: `The proxy "${proxy}" in the pod answers in place of ${where}`, data: { ...data, proxy }, evidence } as const
   } else {
@@ -139,17 +133,17 @@ export default defineDiagnostic({
   typicalSeconds: 3,
   examples: [
     { title: 'The way to a node', params: { destination: { host: '10.99.0.1' } } },
-    { title: 'Where sparse loss begins', params: { destination: { host: '192.0.2.10' }, samples: 10, measureMtu: false } },
+    { title: 'Where sparse loss begins', params: { destination: { host: '192.0.2.10' }, method: 'mtr', samples: 30 } },
     { title: 'Where connects to a database end', params: { destination: { host: 'db.example.com' }, method: 'tcp', port: 5432 } },
     { title: 'The way to a pod', params: { destination: { pod: { namespace: 'shop', name: 'db-0' } } } }
   ],
   params: Type.Object({
     destination: Place,
     family: Family,
-    method: Type.Enum(traceMethods, {
+    method: Type.Enum(sampleMethods, {
       default: 'udp',
       description: 'udp: to ports that nobody uses; icmp: pings, which firewalls pass more often; tcp: the first packet of a connect, as an application ' +
-        'sends it. icmp and tcp use NET_RAW, without which tcp is refused'
+        'sends it; mtr: pings to all hops at once, each second, for many samples. All but udp use NET_RAW, without which tcp is refused'
     }),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, description: 'TCP port; absent: the first of a Service, else 443' })),
     samples: Type.Integer({ minimum: 1, maximum: 30, default: 3, description: 'How often the path is traced, once a second' }),
@@ -280,19 +274,18 @@ export default defineDiagnostic({
     if (method === 'tcp') report.port = options.port ?? await portOfService(service, probe.objects)
     else if (service) return report
 
-    const { taken, traced, ...sending } = await takeSamples(ip, probe, { ...options, port: report.port })
-    const samples = taken.map(({ run, hops }) => ({ path: hops.map(({ answers }) => answers[0]?.ip ?? null), run }))
-    const found = [...new Set(traced.hops.flatMap(({ ips }) => ips))]
-    const theirNames = await probe.nameAddresses(found)
-    Object.assign(report, { ...sending, samples, ...traced, addresses: found.map((ip, index) => ({ ip, ...theirNames[index]! })) })
+    Object.assign(report, await takeSamples(ip, probe, { ...options, port: report.port }))
+    const { reachedHop, lossFromHop, hops, refusals, loop, permitted, failure } = report
+    const met = [...new Set(hops.flatMap(({ ips }) => ips))]
+    report.addresses = (await probe.nameAddresses(met)).map((names, index) => ({ ip: met[index]!, ...names }))
     probe.keep(report)
-    const { reachedHop, lossFromHop, refusals, loop, permitted, failure } = report
     if (!permitted || failure !== null || refusals.length > 0 || loop.length > 0) return report
 
-    if (method === 'udp' && (reachedHop === null ? traced.hops.length < options.maxHops : reachedHop === lossFromHop)) report.check = await checkByPing(ip, probe.run, waitSeconds)
+    const onlyItsAnswerLacks = reachedHop === null ? hops.length < options.maxHops : reachedHop === lossFromHop
+    if (method === 'udp' && onlyItsAnswerLacks) report.check = await checkByPing(ip, probe.run, waitSeconds)
     // Where small packets get lost, large ones show nothing.
     if (measureMtu && method !== 'tcp' && reachedHop !== null && lossFromHop === null) {
-      report.mtu = await findPathMtu({ ip, hop: reachedHop, method, waitSeconds }, probe.run)
+      report.mtu = await findPathMtu({ ip, hop: reachedHop, method: method === 'mtr' ? 'icmp' : method, waitSeconds }, probe.run)
     }
     return report
   },

@@ -37,6 +37,7 @@ t.test('who said what instead of a reply is counted', t => {
 t.test('that nothing could be sent is a result', t => {
   t.match(failed('no-way'), { permitted: true, sent: 0, notices: [{ ip: null, reason: 'Network is unreachable', count: 1 }], line: null })
   t.match(failed('not-permitted'), { permitted: false, sent: 0, notices: [] })
+  for (const recording of ['broadcast', 'multicast']) t.match(failed(recording), { sent: 0, notices: [{ ip: null, reason: 'Address of many hosts' }] })
   t.end()
 })
 

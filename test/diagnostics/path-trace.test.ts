@@ -26,7 +26,7 @@ t.test('a whole path passes: traced thrice, once its length is known no further 
     [...common, '-m', '4', '-w', '2,3,100', '-z', '250', end],
     [...common, '-m', '4', '-w', '2,3,100', '-z', '250', end],
     ['traceroute', '-n', '-F', '-q', '1', '-f', '4', '-m', '4', '-w', '2,3,100', '-z', '20', end, '65000'],
-    ['traceroute', '-n', '-F', '-q', '3', '-f', '4', '-m', '4', '-w', '2,3,100', '-z', '20', end, '1500']
+    ['traceroute', '-n', '-F', '-q', '2', '-f', '4', '-m', '4', '-w', '2,3,100', '-z', '20', end, '1500']
   ])
   t.match(report, {
     host: end,
@@ -125,6 +125,21 @@ t.test('icmp and tcp ask for the profiles that may; what is not permitted is sai
   const { argvs, report } = await measure(pathTrace, { destination: { host: end }, method: 'tcp', port: 80, samples: 1 }, [traced('tcp')])
   t.strictSame(argvs, [['traceroute', '-n', '-T', '-p', '80', '-q', '1', '-f', '1', '-m', '30', '-w', '2,3,100', '-z', '50', end]], 'and no size is tried with connects')
   t.match(report, { port: 80, reachedHop: 4 })
+})
+
+t.test('mtr takes all samples in one run', async t => {
+  const mtr = (recording: string) => ({ stdout: recordedText(`mtr-${recording}.txt`) })
+  const input = (host: string) => to(host, { method: 'mtr' })
+  const { argvs, report, codes } = await measure(pathTrace, input(end), [mtr('whole')])
+  t.strictSame(argvs, [['mtr', '-n', '--raw', '-c', '3', '-i', '1', '-G', '2', '-m', '30', end]])
+  t.match({ codes, report }, { codes: [], report: { reachedHop: 4, samples: { length: 3 }, hops: [{ sent: 3, answered: 3 }] } })
+  t.match(await measure(pathTrace, input(end), [mtr('loss')]), { codes: ['TRACE_LOSS'], findings: [{ data: { hop: 3, sent: 6, answered: 4 } }] })
+  t.match(await measure(pathTrace, input(end), [mtr('ends')]), { codes: ['TRACE_PATH_ENDS'], findings: [{ data: { hop: 3 } }] })
+  t.match(await measure(pathTrace, input(nobody), [mtr('unreachable')]), { codes: ['TRACE_UNREACHABLE'], findings: [{ data: { ip: '198.51.100.134' } }] })
+  const refused = { stderr: recordedText('mtr-not-permitted.stderr.txt') }
+  t.match(await measure(pathTrace, input(end), [refused]), { codes: ['TRACE_NOT_PERMITTED'], findings: [{ evidence: [{ run: 0 }] }] })
+  const sized = await measure(pathTrace, { destination: { host: end }, method: 'mtr' }, [mtr('whole'), traced('mtu-device'), traced('mtu-whole')])
+  t.match(sized.argvs.slice(1), [['traceroute', '-n', '-I', '-F'], ['traceroute', '-n', '-I', '-F']], 'large packets are pings, too')
 })
 
 t.test('only connects have a way to the address of a Service', async t => {

@@ -43,11 +43,12 @@ t.test('the path to a host behind two routers is seen whole, from a pod without 
   }
 })
 
-t.test('ICMP and TCP see the same path where a profile for them is admitted, and are refused where none is', async t => {
+t.test('ICMP, mtr and TCP see the same path where a profile for them is admitted, and are refused where none is', async t => {
   const baseline = makeNamespace(t, { 'pod-security.kubernetes.io/enforce': 'baseline' })
   const connects = { destination: { host: end.address }, method: 'tcp', port: 80, samples: 2 }
   for (const [params, target, profile] of [
     [{ ...connects, method: 'icmp' }, { namespace, pod }, 'netraw'],
+    [{ ...connects, method: 'mtr' }, { namespace, pod }, 'netraw'],
     [connects, { namespace, pod }, 'netraw'],
     [connects, { namespace: baseline, pod: makePod(baseline) }, 'defaultcaps']
   ] as const) {
@@ -89,12 +90,14 @@ t.test('a destination that drops UDP only is reached all the same', async t => {
 })
 
 t.test('loss begins at the hop from which on it goes to the destination', async t => {
-  // Of what passes the first router two of three are dropped: hops 3 and 4.
-  const lossy = ['FORWARD', '-d', end.address, '-m', 'statistic', '--mode', 'random', '--probability', '0.66', '-j', 'DROP']
-  const job = await withRule(first, lossy, () => traceEnd({ samples: 10, measureMtu: false }))
+  // Of what passes the first router a half is dropped: hops 3 and 4.
+  const lossy = ['FORWARD', '-d', end.address, '-m', 'statistic', '--mode', 'random', '--probability', '0.5', '-j', 'DROP']
+  const job = await withRule(first, lossy, () => traceEnd({ samples: 12, measureMtu: false }))
   t.match(job, { verdict: 'warn' })
   const loss = job.findings.find(({ code }) => code === 'TRACE_LOSS')
-  t.match(loss, { data: { hop: 3, ips: [second.address], sent: 10 } }, codesOf(job).join(', '))
+  t.match(loss, { data: { hop: 3, ips: [second.address], sent: 12 } }, codesOf(job).join(', '))
+  const byMtr = await withRule(first, lossy, () => traceEnd({ method: 'mtr', samples: 20, measureMtu: false }))
+  t.match(byMtr, { verdict: 'warn', findings: [{ code: 'TRACE_LOSS', data: { hop: 3, sent: 20 } }] })
   t.match(await traceEnd({ measureMtu: false }), { verdict: 'pass', findings: [] })
 })
 
