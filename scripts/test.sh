@@ -51,7 +51,7 @@ if [ "$what" = all ] || [ "$what" = unit ]; then
   check 'lint' eslint .
   check 'types' tsc --noEmit
   mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/e2e/*' -not -path 'test/storage/*' -not -path 'test/queue/*' -not -name 'chart.test.ts' | sort)
-  suite unit 120 2 "${files[@]}"
+  suite unit 240 2 "${files[@]}"
 fi
 
 if [ "$what" != unit ]; then

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import { nameless, type Address } from '#core/address.ts'
 import { Problem, type FieldError } from '#core/errors.ts'
 import type { ObjectReader } from '#core/probe.ts'
-import { isRefusedAddress } from '#core/refused-addresses.ts'
+import { isRefusedAddress, refusedAddressDetail } from '#core/refused-addresses.ts'
 import { findClusterDns } from './cluster-dns.ts'
 
 export const DnsServer = Type.Object({
@@ -27,8 +27,8 @@ export function serverErrors ({ source, address, port }: DnsServer, pointer: str
   }
   if (address === undefined) return wrong('address', 'is required for the source "given"')
   if (isIP(address) === 0) return wrong('address', 'must be a whole address')
-  // As nameserver of the pod it is one that the pod asks in any case, on port 53.
-  return isRefusedAddress(address) ? wrong('address', 'must not be the address of a metadata service; the source "pod" asks it where it is a nameserver of the pod') : []
+  // Where it is a nameserver of the pod, the source pod asks it, on port 53.
+  return isRefusedAddress(address) ? wrong('address', refusedAddressDetail) : []
 }
 
 /** Where each server is; null: the nameservers of the pod. Rejects with EPH_NOT_FOUND where the cluster's DNS is not. */

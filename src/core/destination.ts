@@ -3,7 +3,7 @@ import { Type, type Static, type TString } from 'typebox'
 import type { FieldError } from './errors.ts'
 import { Host, isHost } from './host.ts'
 import type { Reading } from './reading.ts'
-import { isRefusedAddress } from './refused-addresses.ts'
+import { isRefusedAddress, refusedAddressDetail } from './refused-addresses.ts'
 import { dnsLabel, Namespace, ObjectName } from './schema.ts'
 
 const named = (name: TString, description: string) =>
@@ -41,7 +41,7 @@ export function placeErrors (place: Place, pointer: string): FieldError[] {
   if (host === undefined) return []
   if (!isHost(host)) return [{ pointer: `${pointer}/host`, detail: 'must be a name or a whole address' }]
   return isRefusedAddress(host)
-    ? [{ pointer: `${pointer}/host`, detail: 'must not be the address of a metadata service: no diagnostic may talk to it' }]
+    ? [{ pointer: `${pointer}/host`, detail: refusedAddressDetail }]
     : []
 }
 

@@ -9,6 +9,10 @@ const metadata = [
 const translated = ['::', '::ffff:0:', '64:ff9b::']
 
 const list = new BlockList()
+// A diagnostic talks to one place: what it sends to all of a network, its answers would come from all of it too.
+list.addSubnet('224.0.0.0', 4, 'ipv4')
+list.addAddress('255.255.255.255', 'ipv4')
+list.addSubnet('ff00::', 8, 'ipv6')
 // Link-local addresses are of no use to a diagnostic, which knows no zone, and some clouds have their metadata there.
 list.addSubnet('fe80::', 10, 'ipv6')
 for (const ip of metadata) {
@@ -27,3 +31,6 @@ export function isRefusedAddress (ip: string): boolean {
   const family = isIP(ip)
   return family !== 0 && list.check(ip, family === 6 ? 'ipv6' : 'ipv4')
 }
+
+/** Why such an address is refused, for errors. */
+export const refusedAddressDetail = 'must not be the address of a metadata service, nor link-local IPv6, multicast or broadcast: no diagnostic may talk to it'

@@ -239,7 +239,7 @@ export default defineDiagnostic({
     TRACE_NOT_TRIED: {
       severity: 'unknown',
       title: 'The address was not traced',
-      meaning: 'The destination stands for an address of a cloud\'s metadata service, to which no diagnostic talks',
+      meaning: 'The destination stands for an address to which no diagnostic talks: of a cloud\'s metadata service, link-local, multicast or broadcast',
       remedy: 'Nothing, if the name is meant to point there'
     }
   },

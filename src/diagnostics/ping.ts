@@ -242,7 +242,7 @@ export default defineDiagnostic({
     PING_NOT_TRIED: {
       severity: 'unknown',
       title: 'The address was not asked',
-      meaning: 'The destination stands for an address of a cloud\'s metadata service, to which no diagnostic talks',
+      meaning: 'The destination stands for an address to which no diagnostic talks: of a cloud\'s metadata service, link-local, multicast or broadcast',
       remedy: 'Nothing, if the name is meant to point there'
     },
     PING_NOT_MEASURED: {

@@ -165,7 +165,7 @@ export default defineDiagnostic({
     TCP_NOT_TRIED: {
       severity: 'unknown',
       title: 'The address was not tried',
-      meaning: 'The name stands for an address of a cloud\'s metadata service, to which no diagnostic talks',
+      meaning: 'The name stands for an address to which no diagnostic talks: of a cloud\'s metadata service, link-local, multicast or broadcast',
       remedy: 'Nothing, if the name is meant to point there'
     },
     PATH_THROUGH_PROXY: pathThroughProxy

@@ -9,7 +9,8 @@ t.test('addresses of metadata services are refused, however they are written', t
   for (const ip of ['::169.254.169.254', '::ffff:0:a9fe:a9fe', '64:ff9b::169.254.169.254', '64:ff9b::a9fe:a9fe', '2002:a9fe:a9fe::1', 'fe80::1', 'febf::1']) {
     t.equal(isRefusedAddress(ip), true, ip)
   }
-  for (const ip of ['::', '::1', '64:ff9b::a9fe:a9ff', '2002:a9fe:a9ff::1', 'fec0::1', '169.254.20.10', '10.96.0.10', 'fd00:ec2::255', 'metadata.google.internal']) t.equal(isRefusedAddress(ip), false, ip)
+  for (const ip of ['224.0.0.1', '239.255.255.250', '255.255.255.255', '::ffff:224.0.0.1', 'ff02::1', 'FF0E::1']) t.equal(isRefusedAddress(ip), true, ip)
+  for (const ip of ['::', '::1', '223.255.255.255', '240.0.0.1', '10.255.255.255', '64:ff9b::a9fe:a9ff', '2002:a9fe:a9ff::1', 'fec0::1', '169.254.20.10', '10.96.0.10', 'fd00:ec2::255', 'metadata.google.internal']) t.equal(isRefusedAddress(ip), false, ip)
   t.end()
 })
 
