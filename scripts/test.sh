@@ -61,6 +61,8 @@ fi
 if [ "$what" = all ] || [ "$what" = integration ]; then
   go_tests toolbox/runner
   go_tests lab/sample-app
+  # As the lab builds it, so that its libraries are compiled once.
+  CGO_ENABLED=0 GOFLAGS=-trimpath go_tests lab/policy-enforcer
   mapfile -t files < <(tests_in test/storage test/queue test/chart.test.ts)
   suite integration 300 2 "${files[@]}"
 fi

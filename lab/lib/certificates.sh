@@ -19,8 +19,9 @@ write_certificates () {
   certificate scheduler /CN=system:kube-scheduler clientAuth
   certificate proxy /CN=system:kube-proxy clientAuth
   certificate coredns /CN=system:coredns clientAuth
+  certificate policy-enforcer /CN=system:policy-enforcer clientAuth
   local user
-  for user in admin node controller-manager scheduler proxy coredns; do
+  for user in admin node controller-manager scheduler proxy coredns policy-enforcer; do
     write_kubeconfig "$user"
   done
 }

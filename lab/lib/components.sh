@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The programs of the control plane and the node, in the order in which they are started.
 
-components=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns)
+components=(etcd containerd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns policy-enforcer)
 
 start_control_plane () {
   start etcd etcd --data-dir $state/etcd --unsafe-no-fsync --logger zap --log-level warn \
@@ -24,6 +24,7 @@ start_node () {
     --root-dir=$state/kubelet --hostname-override=$node --node-ip=$address
   start kube-proxy "$bin_dir/kube-proxy" --config=$state/proxy.yaml
   start coredns "$bin_dir/coredns" -conf $state/Corefile
+  start policy-enforcer "$bin_dir/policy-enforcer" -kubeconfig $state/policy-enforcer.kubeconfig -health 127.0.0.1:$policy_health_port
 }
 
 start_api_server () {

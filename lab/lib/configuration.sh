@@ -78,7 +78,7 @@ TEXT
 }
 
 # A block for each zone: within one block, a template answers before the plugin kubernetes is asked. There is no internet in
-# the lab, so other names do not exist, and two zones answer as tests need it.
+# the lab, so other names do not exist, and three zones answer as tests need it.
 write_corefile () {
   cat > $state/Corefile <<TEXT
 (common) {
@@ -105,6 +105,12 @@ servfail.test:$dns_port {
   import common
   template ANY ANY {
     rcode SERVFAIL
+  }
+}
+refused.test:$dns_port {
+  import common
+  template ANY ANY {
+    rcode REFUSED
   }
 }
 .:$dns_port {

@@ -48,4 +48,5 @@ leftovers () {
   ip -brief link show | grep -w $bridge || true
   ip -brief address show | grep -wF $address || true
   iptables-save 2> /dev/null | grep -E -- '-A .*(KUBE-|ephemera-lab)' || true
+  nft list tables 2> /dev/null | grep -w $policy_table || true
 }

@@ -25,6 +25,7 @@ component_healthy () {
     kubelet) answers "http://127.0.0.1:$kubelet_health_port/healthz" ;;
     kube-proxy) answers "http://127.0.0.1:$proxy_health_port/healthz" ;;
     coredns) answers "http://127.0.0.1:$dns_ready_port/ready" ;;
+    policy-enforcer) answers "http://127.0.0.1:$policy_health_port/" ;;
   esac
 }
 

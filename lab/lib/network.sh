@@ -36,6 +36,7 @@ forget_rule () {
 
 restore_network () {
   ! ip link show dev $bridge > /dev/null 2>&1 || ip link delete dev $bridge
+  ! nft list table inet $policy_table > /dev/null 2>&1 || nft delete table inet $policy_table
   remove_rules
   ! has_address || ip address delete $address/32 dev lo
   [ ! -s $state/settings ] || sysctl -q -p $state/settings > /dev/null 2>&1 || say 'cannot restore every kernel setting'

@@ -20,20 +20,24 @@ kubernetes_flags () {
 
 kubernetes_key=$(cat "$lab_dir"/kubernetes/go.{mod,sum} | key_of "$(kubernetes_flags)")
 coredns_key=$(cat "$lab_dir"/coredns/{go.mod,go.sum,main.go} | key_of "$link_flags")
+policy_enforcer_key=$(find "$lab_dir/policy-enforcer" -type f ! -name '*_test.go' -print0 | LC_ALL=C sort -z | xargs -0 cat | key_of "$link_flags")
 helm_key=$(key_of helm $helm_version "$link_flags" < /dev/null)
 versitygw_key=$(key_of versitygw $versitygw_version "$link_flags" < /dev/null)
-bin_dir=$cache/bin/$(key_of "$kubernetes_key" "$coredns_key" "$helm_key" "$versitygw_key" < /dev/null)
+program_groups=("kubernetes-$kubernetes_key" "coredns-$coredns_key" "policy-enforcer-$policy_enforcer_key" "helm-$helm_key"
+  "versitygw-$versitygw_key")
+bin_dir=$cache/bin/$(key_of "${program_groups[@]}" < /dev/null)
 
 build_programs () {
   [ ! -e "$bin_dir" ] || return 0
   local group
   build_group kubernetes "$kubernetes_key" compile_kubernetes
-  build_group coredns "$coredns_key" compile_coredns
+  build_group coredns "$coredns_key" compile_folder coredns
+  build_group policy-enforcer "$policy_enforcer_key" compile_folder policy-enforcer
   build_group helm "$helm_key" compile_module "helm.sh/helm/v3/cmd/helm@$helm_version"
   build_group versitygw "$versitygw_key" compile_module "github.com/versity/versitygw/cmd/versitygw@$versitygw_version"
   rm -rf "$bin_dir.new"
   mkdir -p "$bin_dir.new"
-  for group in "kubernetes-$kubernetes_key" "coredns-$coredns_key" "helm-$helm_key" "versitygw-$versitygw_key"; do
+  for group in "${program_groups[@]}"; do
     ln -s "$cache/programs/$group"/* "$bin_dir.new/"
   done
   mv -T "$bin_dir.new" "$bin_dir"
@@ -56,8 +60,8 @@ compile_kubernetes () {
   CGO_ENABLED=0 nice go build -trimpath -buildvcs=false -ldflags "$(kubernetes_flags)" -o "$out/" "${programs[@]}"
 }
 
-compile_coredns () {
-  cd "$lab_dir/coredns"
+compile_folder () {
+  cd "$lab_dir/$1"
   CGO_ENABLED=0 nice go build -trimpath -buildvcs=false -ldflags "$link_flags" -o "$out/" .
 }
 

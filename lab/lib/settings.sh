@@ -16,6 +16,8 @@ address=10.99.0.1
 pod_subnet=10.244.0.0/24
 service_subnet=10.96.0.0/16
 dns_address=10.96.0.10
+# Of nftables: the policy enforcer's, which names it too.
+policy_table=ephemera_lab_policies
 kubeconfig=$state/admin.kubeconfig
 socket=$runtime/containerd.sock
 
@@ -31,5 +33,6 @@ proxy_health_port=10256
 proxy_metrics_port=10249
 controller_manager_port=10257
 scheduler_port=10259
+policy_health_port=10258
 ports=($api_port $etcd_port $etcd_peer_port $dns_port $dns_health_port $dns_ready_port $kubelet_port
-  $kubelet_health_port $proxy_health_port $controller_manager_port $scheduler_port)
+  $kubelet_health_port $proxy_health_port $controller_manager_port $scheduler_port $policy_health_port)
