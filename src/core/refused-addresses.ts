@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 
 /** Where clouds give credentials of the node to whoever asks from it. */
-const metadata = [
+export const metadataAddresses: readonly string[] = [
   '169.254.169.254', 'fd00:ec2::254', '169.254.170.2', '169.254.170.23', 'fd00:ec2::23', '100.100.100.200', '192.0.0.192', '168.63.129.16',
   'fd20:ce::254'
 ]
@@ -15,7 +15,7 @@ list.addAddress('255.255.255.255', 'ipv4')
 list.addSubnet('ff00::', 8, 'ipv6')
 // Link-local addresses are of no use to a diagnostic, which knows no zone, and some clouds have their metadata there.
 list.addSubnet('fe80::', 10, 'ipv6')
-for (const ip of metadata) {
+for (const ip of metadataAddresses) {
   if (isIP(ip) === 6) list.addAddress(ip, 'ipv6')
   else {
     const [a = 0, b = 0, c = 0, d = 0] = ip.split('.').map(Number)

@@ -11,12 +11,17 @@ const read = (path: string): string => {
   }
 }
 
-/** Executes a program of the lab's host in the network of a pod, as to drop or refuse packets there. */
-export function inNetworkOf (namespace: string, pod: string, argv: string[]): void {
+/** What stands before the argv of a program of the lab's host that is to run in the network of a pod. */
+export function enterNetworkOf (namespace: string, pod: string): string[] {
   const id = readPod(namespace, pod).status.containerStatuses?.[0]?.containerID?.split('//')[1]
   const pid = id && readdirSync('/proc').find(name => /^\d+$/.test(name) && read(`/proc/${name}/cgroup`).includes(id))
   if (!pid) throw new Error(`Cannot find a process of pod "${pod}"`)
-  execFileSync('nsenter', ['--target', pid, '--net', ...argv])
+  return ['nsenter', '--target', pid, '--net']
+}
+
+/** Executes such a program, as to drop or refuse packets there, and answers what it said. */
+export function inNetworkOf (namespace: string, pod: string, argv: string[]): string {
+  return execFileSync('env', [...enterNetworkOf(namespace, pod), ...argv], { encoding: 'utf8' })
 }
 
 /** Command lines of all processes in the ephemeral containers of a pod, as the host of the lab sees them. */

@@ -24,6 +24,8 @@ export const serviceImage = once(() => ask('image', 'service'))
 
 /** The node's address, which pods and the host reach alike. */
 export const nodeAddress = '10.99.0.1'
+/** The node's end of the pods' network. */
+export const bridge = 'ephemera0'
 
 export function kubectl (...args: string[]): string {
   return execFileSync(`${programs()}/kubectl`, ['--kubeconfig', kubeconfig(), ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
