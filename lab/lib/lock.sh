@@ -28,7 +28,7 @@ users () {
   local pid
   # Processes come and go while find looks: what it says of that is no error.
   { find /proc/[0-9]*/fd -lname $use_file 2> /dev/null || true; } | cut -d / -f 3 | sort -un | while read -r pid; do
-    [ "$pid" = $$ ] || printf '%s %s\n' "$pid" "$(tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | cut -c 1-120)"
+    [ "$pid" = $$ ] || printf '%s %s\n' "$pid" "$({ tr '\0' ' ' < "/proc/$pid/cmdline" || true; } 2> /dev/null | cut -c 1-120)"
   done
 }
 
