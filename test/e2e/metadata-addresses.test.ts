@@ -9,7 +9,7 @@ import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
 import { enterNetworkOf } from '../support/container-processes.ts'
 import { watchedValues } from '../support/corpus.ts'
 import { corpusPlaces } from '../support/corpus-places.ts'
-import { labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
+import { apply, labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
 import { canaryWord, startMetadataCanary } from '../support/metadata-canary.ts'
 import { startService } from '../support/service.ts'
 
@@ -55,6 +55,20 @@ t.test('a name that stands for nothing else is said to be such; what it has besi
     t.match(await tryOut(tcpConnect, { destinations: [{ host, port: 80 }] }), { verdict: 'inconclusive', findings: [{ code: 'TCP_NOT_TRIED' }] }, host)
   }
   t.match(await tryOut(tcpConnect, { destinations: [{ host: names[3], port: 9 }] }), { verdict: 'fail', findings: [{ code: 'TCP_REFUSED' }] })
+  t.same(canary.packets(), {})
+})
+
+// Of the metadata addresses, the API server itself refuses only link-local ones as endpoints.
+t.test('a Service whose endpoints are such addresses leads nowhere', async t => {
+  const metadata = { namespace, name: 'trap', labels: { 'kubernetes.io/service-name': 'trap' } }
+  apply({ apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: 'None', ports: [{ port: 80 }] } })
+  const endpoints = ['100.100.100.200', '168.63.129.16'].map(address => ({ addresses: [address], conditions: { ready: true } }))
+  apply({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', endpoints, ports: [{ port: 80 }] })
+  const service = { namespace, name: 'trap' }
+  const ways = {
+    'tcp-connect': { destinations: [{ service, port: 80 }] }, ping: { destinations: [{ service }] }, 'path-trace': { destination: { service } }, 'service-check': { service }
+  }
+  for (const [name, params] of Object.entries(ways)) t.match(await tryOut(catalogue.get(name)!, params), { state: 'succeeded' }, name)
   t.same(canary.packets(), {})
 })
 
