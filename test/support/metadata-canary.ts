@@ -19,8 +19,8 @@ const nft = (input: string, ...args: string[]) => execFileSync('nft', args, { in
 
 /**
  * Stands on the node for the metadata services of clouds, for one pod: every packet of it for one of their addresses is counted,
- * whatever it is; TCP and UDP on any port are answered, and so are pings. The node and other pods notice nothing. The pod gets an
- * IPv6 route, for the lab has none. Gone with the test.
+ * whatever it is, also where a Service led it there; TCP and UDP on any port are answered, and so are pings. The node and other pods
+ * notice nothing. The pod gets an IPv6 route, for the lab has none. Gone with the test.
  */
 export async function startMetadataCanary (t: Test, namespace: string, pod: string): Promise<MetadataCanary> {
   const tcp = createServer(socket => { socket.on('error', () => {}).end(canaryWord) }).listen(0, '::')
@@ -44,11 +44,16 @@ export async function startMetadataCanary (t: Test, namespace: string, pod: stri
   inNetworkOf(namespace, pod, ['ip', '-6', 'route', 'add', 'default', 'via', gateway, 'dev', 'eth0'])
 
   const table = `ephemera_canary_${process.pid}`
-  const matches = metadataAddresses.map(ip => ({ ip, match: `iifname "${bridge}" ${familyOf(ip)} saddr ${from[familyOf(ip)]} ${familyOf(ip)} daddr ${ip}` }))
+  const matches = metadataAddresses.map(ip => ({ ip, match: `${familyOf(ip)} saddr ${from[familyOf(ip)]} ${familyOf(ip)} daddr ${ip}` }))
+  const counters = matches.map(({ ip, match }) => `${match} counter comment "${ip}"`).join('\n')
   nft(`table inet ${table} {
-    chain seen {
+    chain sent {
       type filter hook prerouting priority -310;
-      ${matches.map(({ ip, match }) => `${match} counter comment "${ip}"`).join('\n')}
+      ${counters}
+    }
+    chain led {
+      type filter hook postrouting priority 300;
+      ${counters}
     }
     chain taken {
       type nat hook prerouting priority -110;
@@ -63,7 +68,7 @@ export async function startMetadataCanary (t: Test, namespace: string, pod: stri
 
   return {
     packets () {
-      const { nftables } = JSON.parse(nft('', '-j', 'list', 'chain', 'inet', table, 'seen')) as {
+      const { nftables } = JSON.parse(nft('', '-j', 'list', 'table', 'inet', table)) as {
         nftables: { rule?: { comment: string, expr: { counter?: { packets: number } }[] } }[]
       }
       return Object.fromEntries(nftables.flatMap(({ rule }) => {
