@@ -1,7 +1,10 @@
 import { isIP } from 'node:net'
 import { Type, type Static } from 'typebox'
 import { secondsPerQuestion } from '#analysis/ask-dns.ts'
+import { secondsToCheck } from '#analysis/check-by-ping.ts'
+import { secondsToFindMtu } from '#analysis/path-mtu.ts'
 import { findPolicies, PoliciesAround } from '#analysis/policies-around.ts'
+import { secondsToSample } from '#analysis/take-samples.ts'
 import type { NamedObject } from '#core/address.ts'
 import { Destination, Family, familyErrors, placeErrors, placeReadings } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
@@ -50,22 +53,44 @@ const layerOf = (code: string): Layer => layersOfCodes[code] ?? layersOfSubjects
 const goesOn = new Set(['SERVICE_ENDPOINTS_FAILED'])
 const decides = ({ code, severity }: Pick<JudgedFinding, 'code' | 'severity'>) => severity === 'error' && !goesOn.has(code)
 
-/** The error that decides, else the last that was found; else what the last step could not tell. */
+/** The error that decides, else the last that was found; else what the last step could not tell; else what was not as it should be. */
 function causeOf (steps: Step[]): Static<typeof Cause> {
   const found = steps.flatMap(({ findings }) => findings)
   const cause = found.find(decides) ?? found.findLast(({ severity }) => severity === 'error') ??
-    steps.at(-1)?.findings.find(({ severity }) => severity === 'unknown')
+    steps.at(-1)?.findings.find(({ severity }) => severity === 'unknown') ?? found.find(({ severity }) => severity === 'warning')
   return cause ? { layer: layerOf(cause.code), code: cause.code } : { layer: 'none', code: null }
 }
 
 /** Pods around which policies are looked for. */
 const mostPeers = 10
 
-interface Question { destination: Destination, family: number | undefined, waitSeconds: number, probe: Probe, steps: Step[] }
+/** Of a path on which nothing seems to be lost, and of one that ends: there one sample says where. */
+const traceSamples = { whole: 5, lost: 1 }
+const [maxHops, hopSeconds] = [16, 1]
+const secondsToTrace =
+  traceSamples.whole * secondsToSample(maxHops, hopSeconds) + secondsToCheck(hopSeconds) + secondsToFindMtu(maxHops, hopSeconds)
+
+interface Question {
+  destination: Destination
+  family: number | undefined
+  waitSeconds: number
+  tracePath: boolean
+  probe: Probe
+  steps: Step[]
+  cause: Static<typeof Cause>
+}
 type Params = Record<string, unknown>
 
-/** In this order; null: the step has nothing to say of this destination. Each stops the plan where it decides. */
-const plan: { diagnostic: string, paramsFor (question: Question): Promise<Params | null> }[] = [
+interface PlannedStep {
+  diagnostic: string
+  /** null: the step has nothing to say of this destination. */
+  paramsFor (question: Question): Promise<Params | null>
+  /** A cause that this step says more of; with any other that decides the plan ends before it. */
+  explains?: string
+}
+
+/** In this order. */
+const plan: PlannedStep[] = [
   {
     diagnostic: 'dns-lookup',
     async paramsFor ({ destination: { host }, family, probe }) {
@@ -88,6 +113,18 @@ const plan: { diagnostic: string, paramsFor (question: Question): Promise<Params
     diagnostic: 'tcp-connect',
     async paramsFor ({ destination, family, waitSeconds }) {
       return { destinations: [destination], waitSeconds, ...family === undefined ? {} : { family } }
+    }
+  },
+  {
+    diagnostic: 'path-trace',
+    explains: 'TCP_TIMEOUT',
+    async paramsFor ({ destination: { port, ...place }, family, tracePath, steps, cause: { code } }) {
+      const isLost = code === 'TCP_TIMEOUT'
+      // The address of a Service has no path of its own.
+      if (!(isLost || code === 'TCP_SLOW' || tracePath) || steps.some(({ diagnostic }) => diagnostic === 'service-check')) return null
+      const samples = isLost ? traceSamples.lost : traceSamples.whole
+      const options = { samples, maxHops, waitSeconds: hopSeconds, measureMtu: !isLost }
+      return { destination: place, ...options, ...family === undefined ? {} : { family } }
     }
   }
 ]
@@ -147,7 +184,12 @@ export default defineDiagnostic({
   params: Type.Object({
     destination: Destination,
     family: Family,
-    waitSeconds: Type.Integer({ minimum: 1, maximum: 10, default: 2, description: 'How long an address may take to answer' })
+    waitSeconds: Type.Integer({ minimum: 1, maximum: 10, default: 2, description: 'How long an address may take to answer' }),
+    tracePath: Type.Boolean({
+      default: false,
+      description: 'Whether to trace the path to a destination that answers, too, for loss and packet size: some seconds more. To a host or pod that ' +
+        'does not answer it is traced in any case'
+    })
   }, { additionalProperties: false }),
   contradictions ({ destination, family }) {
     const errors = placeErrors(destination, '/params/destination')
@@ -163,20 +205,21 @@ export default defineDiagnostic({
     policies: OrNull(PoliciesAround)
   }),
   findings: {},
-  timeoutSecondsFor: ({ waitSeconds }) => 20 + 4 * secondsPerQuestion + 20 * (waitSeconds + 1),
+  timeoutSecondsFor: ({ waitSeconds }) => Math.ceil(20 + 4 * secondsPerQuestion + 20 * (waitSeconds + 1) + secondsToTrace),
 
-  async measure ({ destination, family, waitSeconds }, probe) {
+  async measure (question, probe) {
+    const { destination } = question
     const report: { steps: Step[], cause: Static<typeof Cause>, policies: PoliciesAround | null } =
       { steps: [], cause: { layer: 'none', code: null }, policies: null }
-    for (const { diagnostic, paramsFor } of plan) {
-      const params = await paramsFor({ destination, family, waitSeconds, probe, steps: report.steps })
+    for (const { diagnostic, paramsFor, explains } of plan) {
+      if (report.steps.at(-1)?.findings.some(decides) && report.cause.code !== explains) break
+      const params = await paramsFor({ ...question, family: question.family, probe, ...report })
       if (params === null) continue
       const { findings, problem, ...rest } = await probe.step(diagnostic, params)
       report.steps.push({ diagnostic, verdict: verdictOf(findings), findings, ...rest })
       report.cause = causeOf(report.steps)
       probe.keep(report)
       if (problem) throw problem
-      if (findings.some(decides)) break
     }
     // Policies drop, or reject: until they are judged, that they are there is what can be said.
     if (['path', 'port'].includes(report.cause.layer)) {

@@ -10,6 +10,8 @@ import { recordedText } from '../support/recorded.ts'
 
 const catalogue = await loadCatalogue()
 const nc = (recording: string) => ({ stderr: recordedText(`nc-${recording}.stderr.txt`), exitCode: recording === 'open' ? 0 : 1 })
+const traceroute = (recording: string) => ({ stdout: recordedText(`traceroute-${recording}.txt`) })
+const ping = (recording: string) => ({ stdout: recordedText(`ping-${recording}.txt`) })
 const dig = (recording: string) => ({ stdout: recordedText(`dig-${recording}.txt`) })
 const endpoint: EndpointSummary =
   { ip: '10.244.0.6', ready: true, terminating: false, pod: null, node: null, ports: [{ name: null, port: 8080, protocol: 'TCP' }] }
@@ -89,8 +91,25 @@ t.test('endpoints that all fail are not the Service\'s fault: the connection tel
   t.match(flapping, { verdict: 'fail', report: { cause: { layer: 'service', code: 'SERVICE_ENDPOINTS_FAILED' } } })
 })
 
+t.test('the path to what does not answer is traced; that to what answers only where it is asked for, and then what is wrong there is the cause', async t => {
+  const host = { host: '198.51.100.138', port: 8080 }
+  const lost = await ask(host, [nc('timeout'), traceroute('ends'), ping('silent')])
+  t.same(stepsOf(lost), ['tcp-connect', 'path-trace'])
+  t.same(lost.codes, ['TCP_TIMEOUT', 'TRACE_PATH_ENDS'])
+  t.match(lost.report, { cause: { layer: 'path', code: 'TCP_TIMEOUT' }, steps: [{}, { firstRun: 1, runCount: 2, verdict: 'fail' }] })
+  t.same(stepsOf(await ask(host, [nc('refused')])), ['tcp-connect'])
+  t.same(stepsOf(await ask(host, [nc('open')])), ['tcp-connect'])
+
+  const askPath = (...mtu: string[]) => measure(reachability, { destination: host, tracePath: true },
+    [nc('open'), traceroute('udp'), ...Array(4).fill(traceroute('again')), ...mtu.map(traceroute)], world())
+  const whole = await askPath('mtu-device', 'mtu-whole')
+  t.same(stepsOf(whole), ['tcp-connect', 'path-trace'])
+  t.match(whole, { verdict: 'pass', codes: [], report: { cause: { layer: 'none', code: null } } })
+  t.match(await askPath('mtu-device', 'mtu-told', 'mtu-whole'), { verdict: 'warn', report: { cause: { layer: 'path', code: 'TRACE_MTU_REDUCED' } } })
+})
+
 t.test('policies that the caller may not list are said to be unread', async t => {
-  const { report } = await ask({ host: '10.244.0.6', port: 8080 }, [nc('timeout')], { policies, denied: ['list networkpolicies shop'] })
+  const { report } = await ask({ host: '10.244.0.6', port: 8080 }, [nc('timeout'), traceroute('ends'), ping('silent')], { policies, denied: ['list networkpolicies shop'] })
   t.match(report, { cause: { code: 'TCP_TIMEOUT' }, policies: { selecting: [], unread: ['shop'] } })
 })
 

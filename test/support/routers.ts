@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { readlinkSync } from 'node:fs'
 import type { Test } from 'tap'
 import { until } from './until.ts'
@@ -20,6 +21,8 @@ export interface Routers {
   end: Router
   /** An address that nobody has: the routers send packets for it to each other until a test gives the second one another route. */
   nobody: string
+  /** Lets the end accept connections to a port of it, until the test ends. */
+  listen: (port: number) => Promise<void>
   /** Adds a second link between the routers, to which the first one gives every other flow; answers the address of its far side. */
   fork: () => string
 }
@@ -86,5 +89,13 @@ export async function makeRouters (t: Test): Promise<Routers> {
     first.run('ip', 'route', 'replace', `${at(0)}/28`, 'nexthop', 'via', second.address, 'nexthop', 'via', at(13))
     return at(13)
   }
-  return { first, second, end, nobody: at(14), fork }
+  const listen = async (port: number) => {
+    const program = `require('node:net').createServer(socket => socket.end()).listen(${port}, () => console.log('listening'))`
+    const server = spawn('nsenter', ['--target', `${networks[3]}`, '--net', 'setpriv', '--pdeathsig', 'KILL', process.execPath, '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'], env: {} // nothing of the test runner is to be loaded
+    })
+    t.teardown(() => { server.kill('SIGKILL') })
+    await once(server.stdout, 'data')
+  }
+  return { first, second, end, nobody: at(14), fork, listen }
 }
