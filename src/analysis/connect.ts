@@ -2,13 +2,13 @@ import { Type, type Static } from 'typebox'
 import { Address, type AddressNames } from '#core/address.ts'
 import type { Probe } from '#core/probe.ts'
 import { OrNull } from '#core/schema.ts'
-import { connectArgv, connectOutcomes, parseNetcat } from './netcat.ts'
+import { askUdpArgv, connectArgv, connectOutcomes, parseNetcat, parseUdp, udpQuestions, type UdpQuestion } from './netcat.ts'
 
 export const Attempt = Type.Object({
   ...Address.properties,
   outcome: Type.Enum(connectOutcomes, {
     description: 'open; refused: answered with a reset; timeout: not answered at all; unreachable: the network says that there is no way; ' +
-      'reset: cut as it was accepted; failed: see reason'
+      'reset: cut as it was accepted; failed: see reason. Over UDP open: answered; refused: said to be closed'
   }),
   reason: OrNull(Type.String({ description: 'What the kernel said; null where it is open' })),
   elapsedMs: Type.Integer({ description: 'Milliseconds of the attempt, about 5 for starting the tool included' }),
@@ -22,6 +22,12 @@ interface Aim { ip: string, port: number, waitSeconds: number, names: AddressNam
 export async function connect ({ run: execute }: Pick<Probe, 'run'>, { ip, port, waitSeconds, names }: Aim): Promise<Attempt> {
   const { stderr, durationMs, run } = await execute(connectArgv({ ip, port, waitSeconds }))
   return { ip, port, ...names, ...parseNetcat(stderr), elapsedMs: durationMs, run }
+}
+
+/** Sends one datagram and waits for an answer; `open` is one that came. `ip` as of `connect`. */
+export async function askUdp ({ run: execute }: Pick<Probe, 'run'>, question: UdpQuestion, { ip, port, waitSeconds, names }: Aim): Promise<Attempt> {
+  const output = await execute(askUdpArgv({ ip, port, waitSeconds }), { stdin: udpQuestions[question] })
+  return { ip, port, ...names, ...parseUdp(output, waitSeconds), elapsedMs: output.durationMs, run: output.run }
 }
 
 export const isOpen = ({ outcome }: Attempt): boolean => outcome === 'open'

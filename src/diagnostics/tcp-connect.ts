@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Attempt, connect, evidenceOf, isOpen, sayAttempts } from '#analysis/connect.ts'
+import { askUdp, Attempt, connect, evidenceOf, isOpen, sayAttempts } from '#analysis/connect.ts'
 import { pathThroughProxy } from '#analysis/path-through-proxy.ts'
 import { resolvePlace, secondsToResolve } from '#analysis/resolve-place.ts'
 import { Destination, Family, familyErrors, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
@@ -20,17 +20,18 @@ const Connection = Type.Object({
 type Connection = Static<typeof Connection>
 
 const failures = {
-  refused: { code: 'TCP_REFUSED', what: 'refuses the connection' },
-  timeout: { code: 'TCP_TIMEOUT', what: 'does not answer' },
-  unreachable: { code: 'TCP_UNREACHABLE', what: 'cannot be reached' },
-  reset: { code: 'TCP_RESET', what: 'cuts the connection' },
-  failed: { code: 'TCP_FAILED', what: 'cannot be connected to' }
+  refused: { tcp: { code: 'TCP_REFUSED' }, udp: { code: 'UDP_REFUSED' }, what: 'refuses the connection' },
+  timeout: { tcp: { code: 'TCP_TIMEOUT' }, udp: { code: 'UDP_NO_ANSWER' }, what: 'does not answer' },
+  unreachable: { tcp: { code: 'TCP_UNREACHABLE' }, udp: { code: 'UDP_UNREACHABLE' }, what: 'cannot be reached' },
+  reset: { tcp: { code: 'TCP_RESET' }, udp: { code: 'UDP_UNREACHABLE' }, what: 'cuts the connection' },
+  failed: { tcp: { code: 'TCP_FAILED' }, udp: { code: 'UDP_UNREACHABLE' }, what: 'cannot be connected to' }
 } as const
+type Protocol = 'tcp' | 'udp'
 
-const say = (destination: Destination) => `${sayPlace(destination)} port ${destination.port}`
+const say = (destination: Destination, protocol: Protocol) => `${sayPlace(destination)} ${protocol === 'udp' ? 'UDP ' : ''}port ${destination.port}`
 
-function * judgeAttempts ({ attempts }: Connection, data: Destination) {
-  const place = say(data)
+function * judgeAttempts ({ attempts }: Connection, data: Destination, protocol: Protocol) {
+  const place = say(data, protocol)
   const open = attempts.filter(isOpen)
   const closed = attempts.filter(attempt => !isOpen(attempt))
   if (open.length > 0 && closed.length > 0) {
@@ -38,19 +39,20 @@ function * judgeAttempts ({ attempts }: Connection, data: Destination) {
   }
   const [first] = closed
   if (open.length === 0 && first && first.outcome !== 'open') {
-    const { code, what } = failures[first.outcome]
+    const { [protocol]: { code }, what } = failures[first.outcome]
     yield { code, message: `${place} ${what}: ${sayAttempts(closed)}`, data: { ...data, ip: first.ip }, evidence: evidenceOf(closed) }
   }
-  const slow = open.filter(({ elapsedMs }) => elapsedMs >= slowMs)
+  // What answers a datagram may take its time.
+  const slow = protocol === 'tcp' ? open.filter(({ elapsedMs }) => elapsedMs >= slowMs) : []
   if (slow.length > 0) {
     const times = slow.map(({ ip, elapsedMs }) => `${ip} after ${elapsedMs} ms`).join(', ')
     yield { code: 'TCP_SLOW', message: `${place} was open only late: ${times}`, data, evidence: evidenceOf(slow) } as const
   }
 }
 
-interface Expectation { data: Destination, proxy: string | null, expect: 'open' | 'closed' }
+interface Expectation { data: Destination, proxy: string | null, expect: 'open' | 'closed', protocol: Protocol }
 
-function * judgeConnection (connection: Connection, { data, proxy, expect }: Expectation) {
+function * judgeConnection (connection: Connection, { data, proxy, expect, protocol }: Expectation) {
   const { dnsStatus, attempts, notTried } = connection
   const place = sayPlace(data)
   const open = attempts.filter(isOpen)
@@ -62,21 +64,22 @@ function * judgeConnection (connection: Connection, { data, proxy, expect }: Exp
     yield { code: 'TCP_NOT_TRIED', message: `${place} is an address that no diagnostic may talk to: ${notTried.join(', ')}`, data } as const
     return
   }
-  if (open.length > 0 && proxy !== null) {
-    const message = `The proxy "${proxy}" in the pod accepts every connection: that ${say(data)} is open cannot be told from a connect`
+  if (open.length > 0 && proxy !== null && protocol === 'tcp') {
+    const message = `The proxy "${proxy}" in the pod accepts every connection: that ${say(data, protocol)} is open cannot be told from a connect`
     yield { code: 'PATH_THROUGH_PROXY', message, data: { ...data, proxy }, evidence: evidenceOf(open) } as const
   } else if (expect === 'closed' && open.length > 0) {
-    const message = `${say(data)} is open, though closed was expected: ${open.map(({ ip }) => ip).join(', ')}`
-    yield { code: 'TCP_NOT_CLOSED', message, data, evidence: evidenceOf(open) } as const
+    const message = `${say(data, protocol)} is open, though closed was expected: ${open.map(({ ip }) => ip).join(', ')}`
+    const common = { message, data, evidence: evidenceOf(open) }
+    yield protocol === 'tcp' ? { code: 'TCP_NOT_CLOSED', ...common } as const : { code: 'UDP_NOT_CLOSED', ...common } as const
   }
-  if (expect === 'open') yield * judgeAttempts(connection, data)
+  if (expect === 'open') yield * judgeAttempts(connection, data, protocol)
 }
 
 export default defineDiagnostic({
   name: 'tcp-connect',
   version: '1',
   title: 'TCP connect',
-  summary: 'Connects from inside the pod to ports, sends nothing, and tells refused, dropped and unreachable apart',
+  summary: 'Connects from inside the pod to ports, sends nothing, and tells refused, dropped and unreachable apart; over UDP it asks and waits for an answer',
   symptoms: ['connection refused', 'connection timed out', 'no route to host', 'is the port open', 'does the policy block it'],
   profiles: ['restricted'],
   right: 'jobs',
@@ -88,6 +91,7 @@ export default defineDiagnostic({
     { title: 'A port of a Service, by its name', params: { destinations: [{ host: 'orders.shop', port: 8080 }] } },
     { title: 'A Service and a pod, by what the cluster knows of them', params: { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }, { pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }] } },
     { title: 'That a policy keeps a database closed', params: { destinations: [{ host: 'postgres.data', port: 5432 }], expect: 'closed' } },
+    { title: 'A DNS server over UDP', params: { destinations: [{ host: '10.96.0.10', port: 53 }], protocol: 'udp', udpQuestion: 'dns' } },
     { title: 'Two addresses', params: { destinations: [{ host: '10.96.0.10', port: 53 }, { host: '2001:db8::1', port: 443 }], waitSeconds: 1 } }
   ],
   params: Type.Object({
@@ -95,6 +99,8 @@ export default defineDiagnostic({
       minItems: 1, maxItems: 20, description: 'Destinations; names are resolved as the pod resolves them, and each of their addresses is tried'
     }),
     family: Family,
+    protocol: Type.Enum(['tcp', 'udp'], { default: 'tcp', description: 'udp: a datagram is sent, and open is what answers it' }),
+    udpQuestion: Type.Enum(['line', 'dns', 'ntp'], { default: 'line', description: 'What the datagram is: an empty line, a question to a DNS server, or to a time server' }),
     expect: Type.Enum(['open', 'closed'], { default: 'open', description: 'closed: an open port fails, as for a policy that should block' }),
     waitSeconds: Type.Integer({ minimum: 1, maximum: 30, default: 3, description: 'How long an address may take to answer' })
   }, { additionalProperties: false }),
@@ -138,6 +144,30 @@ export default defineDiagnostic({
       meaning: 'The kernel of the pod\'s node refused to try, as by a local firewall rule or a policy that is enforced here',
       remedy: 'See the reason in the report; check the egress policies of the pod'
     },
+    UDP_REFUSED: {
+      severity: 'error',
+      title: 'The UDP port is closed',
+      meaning: 'The address says that nothing listens on this port, or the Service has no endpoint, or a policy rejects',
+      remedy: 'Check that the application listens on this port, the targetPort of the Service, and policies'
+    },
+    UDP_NO_ANSWER: {
+      severity: 'error',
+      title: 'The datagram is not answered',
+      meaning: 'It or its answer is dropped, or what listens there does not answer this question: over UDP the two look alike',
+      remedy: 'Choose the udpQuestion that the service speaks; check policies; a packet-capture on the other side shows whether it arrives'
+    },
+    UDP_UNREACHABLE: {
+      severity: 'error',
+      title: 'The datagram cannot be sent',
+      meaning: 'The pod knows no way to the address, or the kernel of its node refuses to send',
+      remedy: 'Check the routes of pod and node, whether the pod has this address family at all, and its egress policies'
+    },
+    UDP_NOT_CLOSED: {
+      severity: 'error',
+      title: 'The UDP port answers',
+      meaning: 'It was expected to be closed, and a datagram was answered',
+      remedy: 'Check that a policy selects the pods, and that the network plugin enforces policies'
+    },
     TCP_NAME_UNRESOLVED: {
       severity: 'error',
       title: 'There is no address',
@@ -173,7 +203,7 @@ export default defineDiagnostic({
   timeoutSecondsFor: ({ destinations, waitSeconds }) =>
     Math.min(3600, 10 + destinations.length * (secondsToResolve + maxAddresses * (waitSeconds + 1))),
 
-  async measure ({ destinations, family, waitSeconds }, probe) {
+  async measure ({ destinations, family, protocol, udpQuestion, waitSeconds }, probe) {
     const report = { connections: [] as Connection[], proxy: sidecarProxyOf(probe.pod) }
     for (const destination of destinations) {
       const { dnsStatus, addresses, refused } = await resolvePlace(destination, probe, family)
@@ -181,7 +211,8 @@ export default defineDiagnostic({
       const names = await probe.nameAddresses(tried)
       const connection: Connection = { ...destination, dnsStatus, attempts: [], notTried: [...addresses.slice(maxAddresses), ...refused] }
       for (const [index, ip] of tried.entries()) {
-        connection.attempts.push(await connect(probe, { ip, port: destination.port, waitSeconds, names: names[index]! }))
+        const aim = { ip, port: destination.port, waitSeconds, names: names[index]! }
+        connection.attempts.push(protocol === 'tcp' ? await connect(probe, aim) : await askUdp(probe, udpQuestion, aim))
       }
       report.connections.push(connection)
       probe.keep(report)
@@ -189,6 +220,6 @@ export default defineDiagnostic({
     return report
   },
 
-  judge: ({ connections, proxy }, { destinations, expect }) =>
-    connections.flatMap((connection, index) => [...judgeConnection(connection, { data: destinations[index]!, proxy, expect })])
+  judge: ({ connections, proxy }, { destinations, expect, protocol }) =>
+    connections.flatMap((connection, index) => [...judgeConnection(connection, { data: destinations[index]!, proxy, expect, protocol })])
 })

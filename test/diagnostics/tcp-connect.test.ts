@@ -156,6 +156,25 @@ t.test('one way to name a destination, and one family', async t => {
   t.same(argvs.map(argv => argv.at(-3)), ['AAAA'], 'only this family is asked for')
 })
 
+const udp = { ...to('10.244.0.6', 53), protocol: 'udp', waitSeconds: 2 }
+const silent = (durationMs: number) => ({ stdout: '', stderr: '', durationMs })
+
+t.test('over UDP an answer is what makes a port open', async t => {
+  const { argvs, verdict, report } = await measure(tcpConnect, { ...udp, udpQuestion: 'dns' }, [{ stdout: 'answer', durationMs: 2500 }])
+  t.strictSame(argvs, [['nc', '-n', '-u', '-v', '-w', '2', '-W', '1', '10.244.0.6', '53']])
+  t.match({ verdict, report }, { verdict: 'pass', report: { connections: [{ attempts: [{ outcome: 'open', reason: null }] }] } })
+  t.match(await measure(tcpConnect, udp, [silent(2004)]), { verdict: 'fail', codes: ['UDP_NO_ANSWER'], findings: [{ message: '"10.244.0.6" UDP port 53 does not answer: 10.244.0.6 (no answer)' }] })
+  t.match(await measure(tcpConnect, udp, [silent(9)]), { verdict: 'fail', codes: ['UDP_REFUSED'] })
+  t.match(await measure(tcpConnect, udp, [{ stderr: recordedText('nc-udp-unreachable.stderr.txt'), exitCode: 1 }]), { codes: ['UDP_UNREACHABLE'] })
+})
+
+t.test('over UDP closed may be expected too, and no proxy of a mesh answers', async t => {
+  const closed = { ...udp, expect: 'closed' }
+  t.match(await measure(tcpConnect, closed, [{ stdout: 'answer' }]), { verdict: 'fail', codes: ['UDP_NOT_CLOSED'] })
+  for (const durationMs of [9, 2004]) t.match(await measure(tcpConnect, closed, [silent(durationMs)]), { verdict: 'pass', codes: [] })
+  t.match(await measure(tcpConnect, udp, [{ stdout: 'answer' }], { pod: examplePod({ sidecars: ['istio-proxy'] }) }), { verdict: 'pass', codes: [] })
+})
+
 t.test('the time it may take stays within an hour', t => {
   const destinations = Array.from({ length: 20 }, () => ({ host: 'a.test', port: 1 }))
   t.ok(tcpConnect.timeoutSecondsFor(checkParams(tcpConnect, { destinations, waitSeconds: 30 })) <= 3600)

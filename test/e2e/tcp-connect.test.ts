@@ -55,6 +55,16 @@ t.test('the address of a metadata service is refused before anything runs', asyn
   t.match(body, { code: 'EPH_PARAMS_INVALID', errors: [{ pointer: '/params/destinations/0/host', detail: /metadata/ }] })
 })
 
+t.test('over UDP: answered, closed, dropped, and without a way', async t => {
+  inNetworkOf(namespace, pod, ['iptables', '-A', 'OUTPUT', '-p', 'udp', '--dport', '7003', '-j', 'DROP'])
+  const udp = (destinations: object[], rest = {}) => launch({ destinations, protocol: 'udp', waitSeconds: 1, ...rest })
+  t.match(await udp([{ pod: { namespace, name: pod }, port: 7007 }]), { verdict: 'pass', findings: [] }, 'the sample application echoes')
+  t.match(await udp([{ service: { namespace: 'kube-system', name: 'kube-dns' }, port: 53 }], { udpQuestion: 'dns' }), { verdict: 'pass', findings: [] })
+  const failed = await udp([{ host: podIP!, port: 7000 }, { host: '10.96.0.10', port: 7003 }, { host: '2001:db8::1', port: 53 }])
+  t.same(codesOf(failed).toSorted(), ['UDP_NO_ANSWER', 'UDP_REFUSED', 'UDP_UNREACHABLE'])
+  t.match(await udp([{ host: podIP!, port: 7007 }], { expect: 'closed' }), { verdict: 'fail', findings: [{ code: 'UDP_NOT_CLOSED' }] })
+})
+
 t.test('a pod and a Service are destinations too, and their addresses have names', async t => {
   const destinations = [
     { service: { namespace: 'shop', name: 'orders' }, port: 8080 }, { pod: { namespace, name: pod }, port: 8080 }, { pod: { namespace, name: pod }, port: 7000 }
