@@ -101,7 +101,7 @@ function * judgeReport (report: Report, place: Place, { method, maxHops }: { met
   const { traced, dnsStatus, notTried, permitted, samples, check, mtu, proxy, reachedHop } = report
   const where = `${sayPlace(place)}${!traced || place.host === traced.ip ? '' : ` (${traced.ip})`}`
   const data = { ...place }
-  const evidence = [...samples, ...check ? [check] : []].map(({ run }) => ({ run }))
+  const evidence = [...new Set([...samples, ...check ? [check] : []].map(({ run }) => run))].map(run => ({ run }))
   if (!traced) {
     yield notTried.length > 0
       ? { code: 'TRACE_NOT_TRIED', message: `${where} is an address that no diagnostic may talk to: ${notTried.join(', ')}`, data } as const

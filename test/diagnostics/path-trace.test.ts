@@ -133,7 +133,7 @@ t.test('mtr takes all samples in one run', async t => {
   const { argvs, report, codes } = await measure(pathTrace, input(end), [mtr('whole')])
   t.strictSame(argvs, [['mtr', '-n', '--raw', '-c', '3', '-i', '1', '-G', '2', '-m', '30', end]])
   t.match({ codes, report }, { codes: [], report: { reachedHop: 4, samples: { length: 3 }, hops: [{ sent: 3, answered: 3 }] } })
-  t.match(await measure(pathTrace, input(end), [mtr('loss')]), { codes: ['TRACE_LOSS'], findings: [{ data: { hop: 3, sent: 6, answered: 4 } }] })
+  t.match(await measure(pathTrace, input(end), [mtr('loss')]), { codes: ['TRACE_LOSS'], findings: [{ data: { hop: 3, sent: 6, answered: 4 }, evidence: { length: 1 } }] })
   t.match(await measure(pathTrace, input(end), [mtr('ends')]), { codes: ['TRACE_PATH_ENDS'], findings: [{ data: { hop: 3 } }] })
   t.match(await measure(pathTrace, input(nobody), [mtr('unreachable')]), { codes: ['TRACE_UNREACHABLE'], findings: [{ data: { ip: '198.51.100.134' } }] })
   const refused = { stderr: recordedText('mtr-not-permitted.stderr.txt') }
