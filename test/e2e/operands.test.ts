@@ -15,8 +15,8 @@ interface Case { value: string, profile: ProfileName, request: RunRequest, opera
 
 const atOnce = 12
 const secondsEach = 15
-/** What tools say when they understood where to go, but there is no way. */
-const noWay = /unreachable|no route|not known|cannot assign|not supported|not permitted|No such device|no suitable address/i
+/** What tools say when they understood where to go, but there is no way, or do not want to go to so many. */
+const noWay = /unreachable|no route|not known|cannot assign|not supported|not permitted|No such device|no suitable address|(?:broad|multi)cast ping|ping broadcast/i
 const misread = /usage:|invalid option|unrecognized option|unknown option|requires an argument|bad option|invalid argument: /i
 
 /** Whether a tool took the operands for what they are: it says so itself, beside any echo of its own command line. */
