@@ -179,7 +179,8 @@ export default defineDiagnostic({
     TRACE_LOSS: {
       severity: 'warning',
       title: 'Packets get lost from a hop on',
-      meaning: 'This hop and all behind it lose packets, the destination too: they are dropped at it, on the link before it, or on the way back',
+      meaning: 'This hop and all behind it lose packets, the destination too: they are dropped at it, on the link before it, or on the way back; ' +
+        'where the pod permits no pings, a destination that limits its answers to UDP looks like loss at the last hop',
       remedy: 'Check load, errors and queues of the link to the named hop; repeat with more samples to be sure of the hop'
     },
     TRACE_MTU_BLACK_HOLE: {
