@@ -74,6 +74,8 @@ export interface PodSummary {
   sidecars: string[]
   ephemeral: EphemeralSummary[]
   restarts: number
+  /** What the pod may use in all, tools of ours included: set for it as a whole, or for each of its containers; null: no bound. */
+  memoryLimitBytes: number | null
   /** Registries that the pod's own pull secrets are not known to cover are only warned about. */
   pullSecrets: string[]
 }

@@ -4,7 +4,7 @@ import { demandSupported } from '#core/demand-supported.ts'
 import { JobFilterInput, toJobFilter } from '#core/filters.ts'
 import { checkIdempotencyKey } from '#core/idempotency-key.ts'
 import { isFinal, Job, JobPod, JobRequest, JobSummary } from '#core/job.ts'
-import { PreflightPod } from '#core/preflight.ts'
+import { Preflight } from '#core/preflight.ts'
 import { callerOf } from './identify.ts'
 import { launchCodes } from './launch-codes.ts'
 import { listRoute } from './list-route.ts'
@@ -19,8 +19,6 @@ const LaunchQuery = Type.Object({
   dryRun: Type.Optional(Type.Boolean({ description: 'true: only preflight; nothing is stored or touched' }))
 }, { additionalProperties: false })
 
-const PreflightAnswer = Type.Object({ pods: Type.Array(PreflightPod, { description: 'What launching would do in each pod' }) })
-
 const launchSchema = operation({
   operationId: 'launchJob',
   tag: 'jobs',
@@ -34,7 +32,7 @@ const launchSchema = operation({
   response: {
     200: {
       description: 'The finished job; with dryRun what would happen in each pod',
-      content: { 'application/json': { schema: Type.Union([Job, PreflightAnswer]) } }
+      content: { 'application/json': { schema: Type.Union([Job, Preflight]) } }
     },
     202: { description: 'Stored; see Location', content: { 'application/json': { schema: Job } } }
   }
@@ -52,7 +50,7 @@ export const jobRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (app, {
     demandSupported(request.body)
     reply.type('application/json; charset=utf-8')
     if (request.query.dryRun) {
-      return reply.serializer(serializerFor(reply, PreflightAnswer)).send({ pods: await useCases.preflight(caller, request.body) })
+      return reply.serializer(serializerFor(reply, Preflight)).send(await useCases.preflight(caller, request.body))
     }
     reply.serializer(serializerFor(reply, Job))
     const { job, replayed } = await useCases.submit(caller, request.body, { idempotencyKey: key })

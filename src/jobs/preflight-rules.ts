@@ -1,10 +1,8 @@
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import { Problem } from '#core/errors.ts'
 import type { NamespaceSummary } from '#core/ports/cluster.ts'
-import type { Policy, PreflightPod } from '#core/preflight.ts'
+import type { Policy } from '#core/preflight.ts'
 import { isOurs, ownerAnnotation, type PodSummary } from '#core/target.ts'
-
-type Warning = PreflightPod['warnings'][number]
 
 /** The container the question is about: the one asked for, the annotated default, or the first. */
 export function chooseContainer (pod: PodSummary, asked: string | undefined): string {
@@ -47,24 +45,4 @@ export function demandBudget (pod: PodSummary, { budget }: Policy): void {
   if (ours.length < budget) return
   const list = ours.map(({ name, running, exitReason }) => `${name} (${running ? 'running' : exitReason ?? 'ended'})`).join(', ')
   throw new Problem('EPH_BUDGET_EXHAUSTED', `Cannot add a container to pod "${pod.name}": it has ${ours.length} of ${budget} already: ${list}`)
-}
-
-export function warningsFor (pod: PodSummary, image: string): Warning[] {
-  const warnings: Warning[] = []
-  if (pod.shareProcessNamespace) {
-    warnings.push({
-      code: 'ISOLATION_SHARED',
-      message: 'The pod shares its process namespace: the application can see our arguments, and with our uid or as root write into our outputs'
-    })
-  }
-  const registry = image.split('/')[0] ?? ''
-  if (pod.pullSecrets.length > 0 && registry.includes('.') && !pod.pullSecrets.some(name => name.includes(registry))) {
-    warnings.push({ code: 'PULL_SECRETS', message: `The image is pulled with the pod's own pull secrets; whether they know ${registry} cannot be seen` })
-  }
-  const limits = pod.containers.map(({ memoryLimitBytes }) => memoryLimitBytes)
-  const total = limits.every(bytes => bytes !== null) ? limits.reduce((sum, bytes) => sum + (bytes ?? 0), 0) : null
-  if (total !== null && total < 64 << 20) {
-    warnings.push({ code: 'MEMORY_HEADROOM', message: `The containers of the pod may use ${total >> 20} MiB in all: a tool that needs more is killed` })
-  }
-  return warnings
 }

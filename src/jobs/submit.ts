@@ -7,7 +7,7 @@ import { canonicalJson } from './canonical-json.ts'
 import { checkLaunch } from './check-launch.ts'
 import type { Context } from './context.ts'
 import { draftPods } from './draft-pods.ts'
-import { preflightPod } from './preflight.ts'
+import { preflightPod } from './preflight-pod.ts'
 import { recentReadings } from './recent-readings.ts'
 import { ring } from './ring.ts'
 import type { UseCases } from './use-cases.ts'
@@ -59,7 +59,9 @@ export function createSubmit (context: Context): Pick<UseCases, 'submit' | 'pref
       const checked = await checkLaunch(context, caller, request)
       const { namespace, resolved } = await recentReadings(context.reader).aim(request.target)
       const { targetContainer } = request.target
-      return Promise.all(resolved.pods.map(pod => preflightPod(context, { ...checked, pod, namespace, targetContainer })))
+      const { matched, rule } = resolved
+      const pods = await Promise.all(resolved.pods.map(pod => preflightPod(context, { ...checked, pod, namespace, targetContainer })))
+      return { matched, rule, pods }
     })
   }
 }

@@ -3,7 +3,7 @@ import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import type { Job, JobPod, JobRequest, JobSummary } from '#core/job.ts'
 import type { Page, PageRequest } from '#core/page.ts'
 import type { JobEvent, JobFilter, RunFilter, SessionFilter } from '#core/ports/storage.ts'
-import type { PreflightPod } from '#core/preflight.ts'
+import type { Preflight } from '#core/preflight.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Artifact, Run } from '#core/run.ts'
 import type { Session } from '#core/session.ts'
@@ -22,7 +22,7 @@ export interface TargetPod { pod: PodSummary, profiles: string[], refusal: strin
  */
 export interface UseCases {
   submit (caller: Principal, request: JobRequest, options: { idempotencyKey: string | null }): Promise<{ job: Job, replayed: boolean }>
-  preflight (caller: Principal, request: JobRequest): Promise<PreflightPod[]>
+  preflight (caller: Principal, request: JobRequest): Promise<Preflight>
   /**
    * The job when it is final, or as it is after `seconds`, or when it is no longer as `knownVersion` (see versionOf). `launched`: the
    * caller's own job as it was just stored, which need not be looked at again before something changes.

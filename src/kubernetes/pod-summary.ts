@@ -32,6 +32,7 @@ export function summarizePod (pod: V1Pod): PodSummary {
     containers: spec?.containers.map(container => summarizeContainer(container, statuses)) ?? [],
     sidecars: spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always').map(({ name }) => name) ?? [],
     ephemeral: summarizeEphemeral(pod),
+    memoryLimitBytes: memoryLimitOf(pod),
     restarts: statuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
     pullSecrets: spec?.imagePullSecrets?.flatMap(({ name }) => name ?? []) ?? []
   }
@@ -41,6 +42,15 @@ function summarizeDnsConfig (config: V1PodDNSConfig | undefined): PodSummary['dn
   if (!config) return null
   const { nameservers = [], searches = [], options = [] } = config
   return { nameservers, searches, options: options.map(({ name = '', value }) => value === undefined ? name : `${name}:${value}`) }
+}
+
+/** The kubelet bounds the pod as a whole where that is asked for, or where each of its containers that stay has a bound. */
+function memoryLimitOf ({ spec }: V1Pod): number | null {
+  const whole = parseQuantity(spec?.resources?.limits?.memory)
+  if (whole !== null) return whole
+  const staying = [...spec?.containers ?? [], ...spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always') ?? []]
+  const limits = staying.map(({ resources }) => parseQuantity(resources?.limits?.memory))
+  return limits.length > 0 && limits.every(bytes => bytes !== null) ? limits.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0) : null
 }
 
 function summarizeContainer ({ name, image, ports, resources }: V1Container, statuses: V1ContainerStatus[]): ContainerSummary {

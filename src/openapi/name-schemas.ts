@@ -4,7 +4,7 @@ import { NamespaceRights, Whoami } from '#core/caller-views.ts'
 import { DiagnosticView } from '#core/diagnostic-view.ts'
 import { Evidence, Finding } from '#core/finding.ts'
 import { Job, JobError, JobPod, JobRequest, JobSummary, Owner, PodCounts } from '#core/job.ts'
-import { PreflightPod } from '#core/preflight.ts'
+import { Preflight, PreflightPod } from '#core/preflight.ts'
 import { Requester } from '#core/principal.ts'
 import { ProblemDetails } from '#core/problem-details.ts'
 import { Artifact, ArtifactLink, Completeness, Run, Stream } from '#core/run.ts'
@@ -24,6 +24,7 @@ const named: Record<string, TSchema> = {
   PodCounts,
   Finding,
   Evidence,
+  Preflight,
   PreflightPod,
   Requester,
   Run,

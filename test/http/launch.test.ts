@@ -3,7 +3,7 @@ import { Problem } from '#core/errors.ts'
 import type { JobRequest } from '#core/job.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
 import { build } from '../support/build-app.ts'
-import { ids, job, launch, preflightPod, principal, queued } from '../support/samples.ts'
+import { ids, job, launch, preflight, principal, queued } from '../support/samples.ts'
 
 const post = (payload: unknown, headers: Record<string, string> = {}, query = '') =>
   ({ method: 'POST' as const, url: `/v1/jobs${query}`, payload: payload as object, headers })
@@ -82,7 +82,7 @@ t.test('a dry run answers what would happen in each pod, and launches nothing', 
   const { call } = await build(t, { submit: () => { throw new Error('submitted') } })
   const response = await call(post(launch, { prefer: 'wait=5' }, '?dryRun=true'))
   t.equal(response.statusCode, 200)
-  t.same(response.json(), { pods: [preflightPod] })
+  t.same(response.json(), preflight)
   t.notOk('location' in response.headers || 'preference-applied' in response.headers)
 })
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { NamespaceSummary } from '#core/ports/cluster.ts'
 import type { Policy } from '#core/preflight.ts'
 import type { PodSummary } from '#core/target.ts'
-import { chooseContainer, demandBudget, demandFitting, warningsFor } from '#jobs/preflight-rules.ts'
+import { chooseContainer, demandBudget, demandFitting } from '#jobs/preflight-rules.ts'
 import { capture, lookup } from '../support/drive.ts'
 import { app, exampleNamespace, examplePolicy } from '../support/fake-ports.ts'
 import { examplePod } from '../support/recorded-probe.ts'
@@ -67,17 +67,5 @@ t.test('only containers of ours count against the budget', t => {
   const ephemeral = [ours('a'), ours('b'), { ...ours('c'), name: 'ephemera-like' }]
   t.doesNotThrow(() => demandBudget(examplePod({ ephemeral }), { ...examplePolicy, budget: 3 }))
   t.throws(() => demandBudget(examplePod({ ephemeral }), { ...examplePolicy, budget: 2 }), { code: 'EPH_BUDGET_EXHAUSTED', message: /2 of 2/ })
-  t.end()
-})
-
-t.test('what does not prevent a launch is warned about', t => {
-  const codes = (pod: Partial<PodSummary>) =>
-    warningsFor(examplePod({ containers: [app], ...pod }), 'registry.example/toolbox').map(({ code }) => code)
-  t.same(codes({}), [])
-  t.same(codes({ shareProcessNamespace: true }), ['ISOLATION_SHARED'])
-  t.same(codes({ pullSecrets: ['other'] }), ['PULL_SECRETS'])
-  t.same(codes({ pullSecrets: ['registry.example-login'] }), [])
-  t.same(codes({ containers: [{ ...app, memoryLimitBytes: 32 << 20 }] }), ['MEMORY_HEADROOM'])
-  t.same(codes({ containers: [{ ...app, memoryLimitBytes: 32 << 20 }, app] }), [], 'one without limit: no bound is known')
   t.end()
 })

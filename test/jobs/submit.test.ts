@@ -109,11 +109,12 @@ t.test('profiles are tried in order, and all refused is said before anything is 
   cluster.admit = async ({ profile }) => {
     if (refused.has(profile)) throw new Problem('EPH_POD_SECURITY', `violates PodSecurity with ${profile}`)
   }
-  const [pod] = await useCases.preflight(caller, request({ diagnostic: 'capture' }))
-  t.match(pod, { profile: 'defaultcaps', reused: false, container: null, error: null, budget: { used: 0, max: 3 } })
+  const { pods: [pod] } = await useCases.preflight(caller, request({ diagnostic: 'capture' }))
+  t.match(pod, { profile: 'defaultcaps', reused: false, container: null, error: null, budget: { used: 0, max: 3, left: 3 } })
+  t.same(pod?.refusedProfiles, [{ profile: 'netraw', code: 'EPH_POD_SECURITY', message: 'violates PodSecurity with netraw' }])
   refused.add('defaultcaps')
   await t.rejects(useCases.submit(caller, request({ diagnostic: 'capture' }), none), { code: 'EPH_POD_SECURITY', message: /netraw/ })
-  t.match(await useCases.preflight(caller, request({ diagnostic: 'capture' })), [{ profile: null, error: { code: 'EPH_POD_SECURITY' } }])
+  t.match(await useCases.preflight(caller, request({ diagnostic: 'capture' })), { pods: [{ profile: null, error: { code: 'EPH_POD_SECURITY' } }] })
   t.same(cluster.injected, [])
 })
 
@@ -121,8 +122,59 @@ t.test('preflight says what would be reused, and asks no dry run for that', asyn
   const { cluster, run, useCases } = drive(t)
   const { pod: { session } } = await run()
   cluster.dryRuns.length = 0
-  t.match(await useCases.preflight(caller, request()), [{ reused: true, container: session!.ephemeralContainer, profile: 'restricted', budget: { used: 1 } }])
+  t.match(await useCases.preflight(caller, request()), {
+    matched: 1,
+    rule: 'the named pod',
+    pods: [{
+      reused: true,
+      sessionId: session!.id,
+      container: session!.ephemeralContainer,
+      profile: 'restricted',
+      containers: [{ name: session!.ephemeralContainer, running: true, exitReason: null }],
+      budget: { used: 1, max: 3, left: 2 }
+    }]
+  })
   t.same(cluster.dryRuns, [])
+})
+
+/** What refuses a launch, and what a dry run then says of the pod. */
+const refusals: Record<string, (ports: ReturnType<typeof drive>) => void> = {
+  EPH_OWNER_REFUSED: ({ cluster }) => { cluster.pods[0]!.annotations = { 'ephemera.dev/diagnostics': 'deny' } },
+  EPH_POD_NOT_RUNNING: ({ cluster }) => { cluster.pods[0]!.phase = 'Pending' },
+  EPH_BUDGET_EXHAUSTED: ({ cluster }) => {
+    cluster.pods[0]!.ephemeral = ['a', 'b', 'c'].map(digit => ({ name: `ephemera-${digit.repeat(32)}`, image: 'x', running: false, exitReason: 'Completed' }))
+  },
+  EPH_POD_SECURITY: ({ cluster }) => { cluster.admit = async () => { throw new Problem('EPH_POD_SECURITY', 'violates PodSecurity') } },
+  EPH_ADMISSION_DENIED: ({ cluster }) => { cluster.admit = async () => { throw new Problem('EPH_ADMISSION_DENIED', 'a policy denied it') } },
+  EPH_ACCOUNT_FORBIDDEN: ({ cluster }) => { cluster.denied.add('get pods shop') }
+}
+for (const [code, arrange] of Object.entries(refusals)) {
+  t.test(`a dry run says ${code} as the launch itself does`, async t => {
+    const ports = drive(t, { works: false })
+    arrange(ports)
+    const { pods: [pod] } = await ports.useCases.preflight(caller, request())
+    await t.rejects(ports.useCases.submit(caller, request(), none), { code, message: pod!.error!.message })
+    t.match(pod, { profile: null, reused: false, sessionId: null, error: { code }, memory: { nodeLeftBytes: 3 * 2 ** 30 } })
+    t.same(ports.cluster.injected, [])
+    t.equal(ports.database.jobs.drafts().length, 0)
+  })
+}
+
+t.test('memory that cannot be read is said, and stops nothing', async t => {
+  const { cluster, useCases } = drive(t, { works: false })
+  cluster.reader.nodeMemory = async () => { throw new Problem('EPH_ACCOUNT_FORBIDDEN', 'Cannot list the pods of node "node-1"') }
+  t.match(await useCases.preflight(caller, request()), {
+    pods: [{ error: null, memory: { nodeLeftBytes: null, podLimitBytes: null, unread: /^Cannot list the pods of node/ } }]
+  })
+})
+
+t.test('a dry run warns of what a new container meets, and not where one is reused', async t => {
+  const { cluster, run, useCases } = drive(t)
+  Object.assign(cluster.pods[0]!, { memoryLimitBytes: 32 << 20, shareProcessNamespace: true })
+  const codes = async () => (await useCases.preflight(caller, request())).pods[0]!.warnings.map(({ code }) => code)
+  t.same(await codes(), ['ISOLATION_SHARED', 'PULL_SECRETS', 'MEMORY_HEADROOM'])
+  await run()
+  t.same(await codes(), ['ISOLATION_SHARED', 'MEMORY_HEADROOM'])
 })
 
 t.test('trouble of the cluster is no refusal of a pod', async t => {

@@ -76,6 +76,18 @@ t.test('the owner of a pod of a Deployment is the Deployment', async t => {
   t.equal(owned('Job', 'x', {}, false).owner, null)
 })
 
+t.test('a pod is bound as a whole, or by all of its containers that stay', async t => {
+  const limited = (memory?: string) => memory === undefined ? {} : { resources: { limits: { memory } } }
+  const boundOf = (containers: object[], rest: object = {}) => summarizePod(changed(({ spec }) => {
+    Object.assign(spec, { containers: containers.map(container => ({ name: 'app', image: 'web', ...container })), initContainers: [], ...rest })
+  })).memoryLimitBytes
+  t.equal(boundOf([limited('64Mi'), limited('32Mi')]), 96 << 20)
+  t.equal(boundOf([limited('64Mi'), limited()]), null)
+  t.equal(boundOf([limited('64Mi')], { initContainers: [{ name: 'proxy', restartPolicy: 'Always', ...limited('32Mi') }, { name: 'setup' }] }), 96 << 20)
+  t.equal(boundOf([limited('64Mi')], { initContainers: [{ name: 'proxy', restartPolicy: 'Always' }] }), null)
+  t.equal(boundOf([limited()], { resources: { limits: { memory: '128Mi' } } }), 128 << 20)
+})
+
 t.test('quantities', async t => {
   for (const [text, value] of [['64Mi', 67_108_864], ['1.5G', 1.5e9], ['1e3', 1000], ['134217728', 134_217_728], ['500m', 0.5], ['2Ki', 2048]] as const) {
     t.equal(parseQuantity(text), value, text)

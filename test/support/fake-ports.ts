@@ -69,7 +69,7 @@ function createFakeCluster () {
     pod: async (namespace, name) => structuredClone(podOf(namespace, name)),
     admission: async () => ({ policies: [], unread: [] }),
     network: async () => ({ names: ['Cilium'], signs: ['group cilium.io'], unread: [] }),
-    nodeMemory: async () => ({ allocatableBytes: 4 << 30, requestedBytes: 1 << 30 }),
+    nodeMemory: async () => ({ allocatableBytes: 4 * 2 ** 30, requestedBytes: 2 ** 30 }),
     pods: async namespace => cluster.pods.filter(pod => pod.namespace === namespace),
     service: async (namespace, name) => inNamespace(cluster.services, namespace).find(service => service.name === name) ?? null,
     endpoints: async (namespace, service) => cluster.endpoints[`${namespace}/${service}`] ?? [],

@@ -2,7 +2,7 @@ import { Problem } from '#core/errors.ts'
 import type { Page } from '#core/page.ts'
 import type { JobEvent } from '#core/ports/storage.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
-import { artifact, capabilities, events, job, jobPod, podSummary, preflightPod, principal, queued, run, sampleCatalogue, session } from './samples.ts'
+import { artifact, capabilities, events, job, jobPod, podSummary, preflight, principal, queued, run, sampleCatalogue, session } from './samples.ts'
 
 const known = <T extends { id: string }>(item: T) => async (_caller: unknown, id: string): Promise<T> => {
   if (id === item.id) return item
@@ -22,7 +22,7 @@ export const artifactBytes = '0123456789'
 export function fakeUseCases (overrides: Partial<UseCases> = {}): UseCases {
   return {
     submit: async () => ({ job: queued, replayed: false }),
-    preflight: async () => [preflightPod],
+    preflight: async () => preflight,
     wait: async () => job,
     job: known(job),
     jobs: async () => page(job),

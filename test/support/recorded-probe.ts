@@ -39,6 +39,7 @@ export const examplePod = (rest: Partial<PodSummary> = {}): PodSummary => ({
   sidecars: [],
   ephemeral: [],
   restarts: 0,
+  memoryLimitBytes: null,
   pullSecrets: [],
   ...rest
 })

@@ -3,7 +3,7 @@ import type { CapabilitiesView } from '#core/capabilities.ts'
 import { defineDiagnostic, type AnyDiagnostic, type Catalogue } from '#core/diagnostic.ts'
 import type { Job, JobPod, JobRequest } from '#core/job.ts'
 import type { JobEvent } from '#core/ports/storage.ts'
-import type { PreflightPod } from '#core/preflight.ts'
+import type { Preflight, PreflightPod } from '#core/preflight.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Artifact, Run } from '#core/run.ts'
 import type { Session } from '#core/session.ts'
@@ -151,6 +151,7 @@ export const podSummary: PodSummary = {
   containers: [{ name: 'app', image: 'web:1', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], running: true, memoryLimitBytes: 1 }],
   ephemeral: [],
   restarts: 0,
+  memoryLimitBytes: null,
   sidecars: [],
   pullSecrets: ['hidden-pull-secret']
 }
@@ -174,8 +175,23 @@ export const capabilities: CapabilitiesView = {
 }
 
 export const preflightPod: PreflightPod = {
-  namespace: 'shop', pod: 'web-1', podUid: 'uid-1', node: null, targetContainer: 'app', profile: 'restricted', container: null, reused: false, budget: { used: 0, max: 10 }, warnings: [], error: null
+  namespace: 'shop',
+  pod: 'web-1',
+  podUid: 'uid-1',
+  node: null,
+  targetContainer: 'app',
+  profile: 'restricted',
+  container: null,
+  reused: false,
+  sessionId: null,
+  containers: [{ name: 'ephemera-1', image: 'toolbox', running: false, exitReason: 'Completed' }],
+  budget: { used: 1, max: 10, left: 9 },
+  refusedProfiles: [{ profile: 'netraw', code: 'EPH_POD_SECURITY', message: 'It is refused' }],
+  memory: { nodeLeftBytes: 5_000_000_000, podLimitBytes: null, unread: null },
+  warnings: [],
+  error: null
 }
+export const preflight: Preflight = { matched: 7, rule: 'the named pod', pods: [preflightPod] }
 
 export const events: JobEvent[] = ['job', 'pod', 'run', 'end'].map((type, index) =>
   ({ seq: index + 1, type, data: { text: 'two\nlines', state: 'running' }, at: '2026-11-24T08:00:00.000Z' }))
