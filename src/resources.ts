@@ -102,10 +102,10 @@ export async function openResources ({ config, catalogue, log, count }: Resource
     return {
       context: { database, bucket, reader, injector, reviewer, channels, authority, wake, catalogue, policy, log, count },
       checks: {
-        database: () => database.check(),
-        bucket: () => bucket.check(),
-        queue: () => wake.check(),
-        cluster: async () => { await reader.info() }
+        database: { check: () => database.check(), needed: true },
+        bucket: { check: () => bucket.check(), needed: false },
+        queue: { check: () => wake.check(), needed: false },
+        cluster: { check: async () => { await reader.info() }, needed: true }
       },
       close
     }

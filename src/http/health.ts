@@ -4,7 +4,9 @@ import type { Registry } from 'prom-client'
 import { asProblem } from '#core/errors.ts'
 import { operation, text } from './operation.ts'
 
-export type HealthChecks = Record<string, () => Promise<void>>
+/** `needed`: without it nearly every call fails; without the others most go on, and say so where they do not. */
+export interface HealthCheck { check (): Promise<void>, needed: boolean }
+export type HealthChecks = Record<string, HealthCheck>
 export interface HealthOptions { checks: HealthChecks, metrics: Registry }
 
 const checkMs = 3000
@@ -36,11 +38,13 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { che
     tag: 'health',
     summary: 'Whether it can work: a line per dependency',
     security: [],
-    response: { 200: plain('All dependencies answer'), 503: plain('Some do not: name and code of each') }
+    description: 'Ready while the database and the API server answer: the bucket and the queue have lines, but most goes on without them.',
+    response: { 200: plain('What is needed answers'), 503: plain('Something that is needed does not: name and code of each') }
   })
   app.get('/readyz', { schema: readySchema, logLevel: 'warn' }, async (_request, reply) => {
-    const states = await Promise.all(Object.entries(checks).map(async ([name, check]) => ({ name, state: await stateOf(check) })))
-    const ready = states.every(({ state }) => state === 'ok')
+    const states = await Promise.all(Object.entries(checks).map(async ([name, { check, needed }]) =>
+      ({ name, needed, state: await stateOf(check) })))
+    const ready = states.every(({ state, needed }) => state === 'ok' || !needed)
     return reply.code(ready ? 200 : 503).type('text/plain; charset=utf-8').serializer(String)
       .send(states.map(({ name, state }) => `${name}: ${state}\n`).join(''))
   })

@@ -1,6 +1,9 @@
 import t from 'tap'
 import { Problem } from '#core/errors.ts'
+import type { HealthCheck } from '#http/health.ts'
 import { build } from '../support/build-app.ts'
+
+const well: HealthCheck = { check: async () => {}, needed: true }
 
 t.test('probes answer without a token, in text', async t => {
   const { app } = await build(t)
@@ -13,18 +16,27 @@ t.test('probes answer without a token, in text', async t => {
 })
 
 t.test('readyz says of each dependency what is the matter, and nothing more', async t => {
+  const refused = async () => { throw new Problem('EPH_DATABASE_UNAVAILABLE', 'Cannot reach the database at db.internal: refused') }
   const { app } = await build(t, {}, {
     checks: {
-      database: async () => { throw new Problem('EPH_DATABASE_UNAVAILABLE', 'Cannot reach the database at db.internal: refused') },
-      bucket: async () => {},
-      queue: async () => { throw new Error('password=hunter2') }
+      database: { check: refused, needed: true },
+      bucket: well,
+      queue: { check: async () => { throw new Error('password=hunter2') }, needed: false }
     }
   })
   t.match(await app.inject({ url: '/readyz' }), { statusCode: 503, body: 'database: EPH_DATABASE_UNAVAILABLE\nbucket: ok\nqueue: EPH_INTERNAL\n' })
 })
 
+t.test('readyz stays ready without what is not needed, and says that it is away', async t => {
+  const away: HealthCheck = { check: async () => { throw new Problem('EPH_BUCKET_UNAVAILABLE', 'Cannot reach the bucket') }, needed: false }
+  const ready = await build(t, {}, { checks: { database: well, bucket: away } })
+  t.match(await ready.app.inject({ url: '/readyz' }), { statusCode: 200, body: 'database: ok\nbucket: EPH_BUCKET_UNAVAILABLE\n' })
+  const unready = await build(t, {}, { checks: { database: well, bucket: { ...away, needed: true } } })
+  t.equal((await unready.app.inject({ url: '/readyz' })).statusCode, 503)
+})
+
 t.test('readyz does not wait for a dependency that never answers', async t => {
-  const { app } = await build(t, {}, { checks: { database: () => new Promise(() => {}), bucket: async () => {} } })
+  const { app } = await build(t, {}, { checks: { database: { check: () => new Promise(() => {}), needed: true }, bucket: well } })
   t.match(await app.inject({ url: '/readyz' }), { statusCode: 503, body: 'database: no answer within 3 s\nbucket: ok\n' })
 })
 

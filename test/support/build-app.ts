@@ -30,7 +30,7 @@ export async function build (t: Test, useCases: Partial<UseCases> = {}, options:
       throw new Problem('EPH_UNAUTHENTICATED', 'Cannot identify the caller')
     },
     audit: async event => { audited.push(event) },
-    checks: { database: async () => {}, bucket: async () => {} },
+    checks: { database: { check: async () => {}, needed: true }, bucket: { check: async () => {}, needed: false } },
     log: pino({ level: 'info' }, { write: line => { logged.push(line) } }),
     ...options
   })
