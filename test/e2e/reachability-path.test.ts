@@ -44,9 +44,10 @@ t.test('no route, as a router says', async t => {
 
 t.test('loss that begins at a hop, of packets that a connect does not send', async t => {
   // Connects get through at once: what is lost is told by the trace.
-  const rule = ['FORWARD', '-d', end.address, '-p', 'udp', '-m', 'statistic', '--mode', 'nth', '--every', '2', '--packet', '1', '-j', 'DROP']
-  first.run('iptables', '-A', ...rule, '-m', 'comment', '--comment', 'loss')
-  first.run('iptables', '-A', 'FORWARD', '-d', end.address, '-p', 'icmp', '--icmp-type', 'echo-request', '-m', 'statistic', '--mode', 'nth', '--every', '2', '-j', 'DROP')
+  for (const protocol of [['-p', 'udp'], ['-p', 'icmp', '--icmp-type', 'echo-request']]) {
+    const some = ['-m', 'statistic', '--mode', 'nth', '--every', '2', '--packet', '1', '-j', 'DROP']
+    first.run('iptables', '-A', 'FORWARD', '-d', end.address, ...protocol, ...some)
+  }
   const job = await askEnd()
   first.run('iptables', '-F', 'FORWARD')
   t.match(job, { verdict: 'warn', findings: [{ code: 'TRACE_LOSS', diagnostic: 'path-trace', data: { hop: 3 } }] })
