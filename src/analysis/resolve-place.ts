@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Place } from '#core/destination.ts'
 import { Problem } from '#core/errors.ts'
 import { canonicalIp, dnsName } from '#core/host.ts'
+import type { EndpointSummary } from '#core/objects.ts'
 import type { Probe } from '#core/probe.ts'
 import { isRefusedAddress } from '#core/refused-addresses.ts'
 import { askDns, secondsPerQuestion } from './ask-dns.ts'
@@ -24,18 +25,21 @@ export interface Resolved {
 
 type Source = Pick<Probe, 'run' | 'objects'>
 
+/** Whether the cluster IPs of a Service may lead to an address that no diagnostic may talk to: endpoints can be written by hand. */
+export const hasRefusedEndpoint = (endpoints: EndpointSummary[]): boolean => endpoints.some(({ ip }) => isRefusedAddress(ip))
+
 /**
  * The addresses of a place as the pod would find them, of one family where that is given: of a name by the pod's own DNS, of a pod or
  * Service by the API server in the name of the caller. Rejects with EPH_NOT_FOUND where pod or Service are not there.
  */
 export async function resolvePlace (place: Place, source: Source, family?: number): Promise<Resolved> {
-  const { dnsStatus, addresses } = await find(place, source, family)
+  const { dnsStatus, addresses, leadsAstray = false } = await find(place, source, family)
   const fitting = addresses.map(canonicalIp).filter(ip => family === undefined || isIP(ip) === family)
-  const [refused, usable] = [fitting.filter(isRefusedAddress), fitting.filter(ip => !isRefusedAddress(ip))]
-  return { dnsStatus, addresses: usable, refused }
+  const isRefused = (ip: string) => leadsAstray || isRefusedAddress(ip)
+  return { dnsStatus, addresses: fitting.filter(ip => !isRefused(ip)), refused: fitting.filter(isRefused) }
 }
 
-type Found = Omit<Resolved, 'refused'>
+interface Found extends Omit<Resolved, 'refused'> { leadsAstray?: boolean }
 const known = (addresses: string[]): Found => ({ dnsStatus: null, addresses: [...new Set(addresses)] })
 
 async function find ({ host, pod, service }: Place, source: Source, family?: number): Promise<Found> {
@@ -50,8 +54,9 @@ async function find ({ host, pod, service }: Place, source: Source, family?: num
     const found = await objects.service(namespace, name)
     if (!found) throw new Problem('EPH_NOT_FOUND', `Cannot read Service "${namespace}/${name}": it does not exist`)
     if (found.externalName !== null) return findByName(`${found.externalName.replace(/\.$/, '')}.`, source, family)
-    if (!found.headless) return known(found.clusterIPs)
-    return known((await objects.endpoints(namespace, name)).filter(({ ready }) => ready).map(({ ip }) => ip))
+    const endpoints = await objects.endpoints(namespace, name)
+    if (!found.headless) return { ...known(found.clusterIPs), leadsAstray: hasRefusedEndpoint(endpoints) }
+    return known(endpoints.filter(({ ready }) => ready).map(({ ip }) => ip))
   }
   return isIP(host ?? '') === 0 ? findByName(host ?? '', source, family) : known([host ?? ''])
 }

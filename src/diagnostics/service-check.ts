@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { Type, type Static } from 'typebox'
 import { Attempt, connect, evidenceOf, isOpen, sayAttempts } from '#analysis/connect.ts'
 import { pathThroughProxy } from '#analysis/path-through-proxy.ts'
+import { hasRefusedEndpoint } from '#analysis/resolve-place.ts'
 import { endpointsOf, isLiving, podsWithPort } from '#analysis/service-port.ts'
 import { Family, NamedService } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
@@ -204,7 +205,7 @@ export default defineDiagnostic({
       const all = endpointsOf(slices, servicePort)
       const ready = all.filter(endpoint => endpoint.ready)
       const tried = protocol === 'TCP' ? ready.filter(({ ip }) => mayTry(ip)).slice(0, maxEndpoints) : []
-      const ips = tried.length > 0 ? clusterIPs.filter(mayTry) : []
+      const ips = tried.length > 0 && !hasRefusedEndpoint(slices) ? clusterIPs.filter(mayTry) : []
       const names = await probe.nameAddresses([...ips, ...tried.map(({ ip }) => ip)])
       const entry: Port = {
         name,

@@ -126,6 +126,8 @@ t.test('a Service that is another name is resolved by the pod, and must be a nam
   await t.rejects(measure(tcpConnect, toService, [], named('-f/etc/hosts')), { code: 'EPH_OUTPUT_UNREADABLE' })
   const rebound = { services: [exampleService({ clusterIPs: ['169.254.169.254'] })] }
   t.match(await measure(tcpConnect, toService, [], rebound), { codes: ['TCP_NOT_TRIED'], argvs: [] })
+  const balanced = { services: [exampleService()], endpoints: { 'shop/orders': [endpoint('10.244.0.8'), endpoint('168.63.129.16')] } }
+  t.match(await measure(tcpConnect, toService, [], balanced), { codes: ['TCP_NOT_TRIED'], argvs: [] }, 'nobody sees where kube-proxy leads')
 })
 
 t.test('what the caller may not read, or what is gone, is not connected to', async t => {

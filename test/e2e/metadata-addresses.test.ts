@@ -9,7 +9,7 @@ import { loadCatalogue } from '../../src/diagnostics/catalogue.ts'
 import { enterNetworkOf } from '../support/container-processes.ts'
 import { watchedValues } from '../support/corpus.ts'
 import { corpusPlaces } from '../support/corpus-places.ts'
-import { apply, labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
+import { apply, labEnvironment, makeNamespace, makePod, readPod } from '../support/lab.ts'
 import { canaryWord, startMetadataCanary } from '../support/metadata-canary.ts'
 import { startService } from '../support/service.ts'
 
@@ -59,18 +59,28 @@ t.test('a name that stands for nothing else is said to be such; what it has besi
 })
 
 // Of the metadata addresses, the API server itself refuses only link-local ones as endpoints.
-t.test('a Service whose endpoints are such addresses leads nowhere', async t => {
-  const metadata = { namespace, name: 'trap', labels: { 'kubernetes.io/service-name': 'trap' } }
-  apply({ apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: 'None', ports: [{ port: 80 }] } })
-  const endpoints = ['100.100.100.200', '168.63.129.16'].map(address => ({ addresses: [address], conditions: { ready: true } }))
-  apply({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', endpoints, ports: [{ port: 80 }] })
-  const service = { namespace, name: 'trap' }
-  const ways = {
-    'tcp-connect': { destinations: [{ service, port: 80 }] }, ping: { destinations: [{ service }] }, 'path-trace': { destination: { service } }, 'service-check': { service }
-  }
-  for (const [name, params] of Object.entries(ways)) t.match(await tryOut(catalogue.get(name)!, params), { state: 'succeeded' }, name)
-  t.same(canary.packets(), {})
-})
+for (const clusterIP of ['None', undefined]) {
+  t.test(`a ${clusterIP ? 'headless ' : ''}Service with such addresses as endpoints leads nowhere`, async t => {
+    const name = clusterIP ? 'trap' : 'balanced-trap'
+    const metadata = { namespace, name, labels: { 'kubernetes.io/service-name': name } }
+    apply({ apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP, ports: [{ port: 80 }] } })
+    // Beside one that is allowed.
+    const endpoints = ['100.100.100.200', '168.63.129.16', readPod(namespace, pod).status.podIP].map(address => ({ addresses: [address], conditions: { ready: true } }))
+    apply({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4', endpoints, ports: [{ port: 80 }] })
+    const service = { namespace, name }
+    const ways = {
+      'tcp-connect': { destinations: [{ service, port: 80 }] },
+      ping: { destinations: [{ service }] },
+      'path-trace': { destination: { service } },
+      'service-check': { service },
+      reachability: { destination: { service, port: 80 } }
+    }
+    for (let round = 0; round < 3; round++) {
+      for (const [name, params] of Object.entries(ways)) t.match(await tryOut(catalogue.get(name)!, params), { state: 'succeeded' }, name)
+    }
+    t.same(canary.packets(), {})
+  })
+}
 
 t.test('the canary sees who does talk to them', async t => {
   // Not at once: the canary answers from this process.
