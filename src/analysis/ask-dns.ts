@@ -16,6 +16,7 @@ export interface AskDnsOptions {
 /**
  * The argv that asks as the C library does: without EDNS, the next server after SERVFAIL, and with the pod's search list. `name` begins
  * with no option's sign; and dig, which knows no end of options, takes what follows -q for none. +showsearch alone switches the list on.
+ * dig and musl end at the first name that exists, even without a record of the type; glibc would go on through the list.
  */
 export const askDns = (type: DnsQuery['type'], name: string, { server, search = true }: AskDnsOptions = {}): string[] => [
   'dig', '-r', '-u', ...search ? ['+search', '+showsearch'] : ['+nosearch'], '+noedns', '+nofail',
