@@ -48,19 +48,6 @@ const dropped = ['pod: TCP_TIMEOUT', 'Service: TCP_TIMEOUT']
 const refused = ['pod: TCP_REFUSED', 'Service: TCP_REFUSED']
 const otherPort = ['pod: TCP_TIMEOUT', 'Service: pass']
 
-interface Selecting { selecting: { name: string, direction: string, pod: string }[] }
-
-/** What reachability says of the server, and the policies that it names with that. */
-async function reach ([namespace, pod]: readonly [string, string]) {
-  const destination = { pod: { namespace, name: server }, port: 8080 }
-  const { findings, pods } = await service.launch({
-    diagnostic: 'reachability', target: { namespace, pod }, params: { destination, waitSeconds: 1 }
-  }, { prefer: 'wait=50' })
-  const { cause } = pods.items[0]?.report as { cause: { layer: string, code: string | null } }
-  const { policies: { selecting } } = findings.find(({ code }) => code === cause.code)?.data as { policies: Selecting }
-  return { ...cause, policies: selecting.map(({ name, direction, pod }) => `${name}: ${direction} ${pod}`) }
-}
-
 t.test('without a policy everything is open', t => finds(t, { near: passes, far: passes }))
 
 t.test('an ingress policy drops what it does not allow, and never what comes from the node', async t => {
@@ -68,7 +55,6 @@ t.test('an ingress policy drops what it does not allow, and never what comes fro
   await finds(t, { near: dropped, far: dropped })
   t.same(await connect(near, 8080, 'closed'), passes)
   t.equal((await fetch(`http://${podIP}:8080/`)).status, 200)
-  t.strictSame(await reach(near), { layer: 'path', code: 'TCP_TIMEOUT', policies: [`guard: ingress ${server}`] })
 })
 
 t.test('peers are chosen by pod and by namespace, ports by name and range', async t => {
@@ -89,7 +75,6 @@ t.test('a namespace may ask for what its policies deny to be refused', async t =
   kubectl('annotate', 'namespace', namespace, 'lab.ephemera.dev/denied-traffic=reject')
   await finds(t, { near: refused, far: passes })
   t.same(await connect(near, 8080, 'closed'), passes)
-  t.strictSame(await reach(near), { layer: 'port', code: 'TCP_REFUSED', policies: [`guard: ingress ${server}`] })
 })
 
 t.test('all is open again without the policy', async t => {
