@@ -219,9 +219,10 @@ export default defineDiagnostic({
         endpoints: [],
         notTried: ready.filter(endpoint => !tried.includes(endpoint)).map(({ ip }) => ip)
       }
-      for (const [index, ip] of ips.entries()) entry.service.push(await connect(probe, { ip, port, waitSeconds, names: names[index]! }))
+      const once = { waitSeconds, holdMs: 0 }
+      for (const [index, ip] of ips.entries()) entry.service.push(await connect(probe, { ip, port, ...once, names: names[index]! }))
       for (const [index, { ip, port }] of tried.entries()) {
-        entry.endpoints.push(await connect(probe, { ip, port, waitSeconds, names: names[ips.length + index]! }))
+        entry.endpoints.push(await connect(probe, { ip, port, ...once, names: names[ips.length + index]! }))
       }
       report.ports.push(entry)
       probe.keep(report)

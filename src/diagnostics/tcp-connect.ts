@@ -86,7 +86,7 @@ export default defineDiagnostic({
   payload: false,
   retrySafe: true,
   sharesProcesses: false,
-  typicalSeconds: 0.1,
+  typicalSeconds: 0.4,
   examples: [
     { title: 'A port of a Service, by its name', params: { destinations: [{ host: 'orders.shop', port: 8080 }] } },
     { title: 'A Service and a pod, by what the cluster knows of them', params: { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }, { pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }] } },
@@ -102,7 +102,10 @@ export default defineDiagnostic({
     protocol: Type.Enum(['tcp', 'udp'], { default: 'tcp', description: 'udp: a datagram is sent, and open is what answers it' }),
     udpQuestion: Type.Enum(['line', 'dns', 'ntp'], { default: 'line', description: 'What the datagram is: an empty line, a question to a DNS server, or to a time server' }),
     expect: Type.Enum(['open', 'closed'], { default: 'open', description: 'closed: an open port fails, as for a policy that should block' }),
-    waitSeconds: Type.Integer({ minimum: 1, maximum: 30, default: 3, description: 'How long an address may take to answer' })
+    waitSeconds: Type.Integer({ minimum: 1, maximum: 30, default: 3, description: 'How long an address may take to answer' }),
+    holdMs: Type.Integer({
+      minimum: 0, maximum: 10_000, default: 200, description: 'How long an open TCP connection is held, in a second connect, to see whether it is cut; 0: not at all'
+    })
   }, { additionalProperties: false }),
   contradictions: ({ destinations, family }) => destinations.flatMap((destination, index) => {
     const errors = placeErrors(destination, `/params/destinations/${index}`)
@@ -134,8 +137,8 @@ export default defineDiagnostic({
     },
     TCP_RESET: {
       severity: 'error',
-      title: 'The connection is cut as it is accepted',
-      meaning: 'The other side or something between accepted and reset it',
+      title: 'The connection is accepted, and cut',
+      meaning: 'The other side, or something between as a load balancer that has nobody behind it, accepted it and reset it before anything was sent',
       remedy: 'Look at the log of the application and of load balancers on the way'
     },
     TCP_FAILED: {
@@ -200,10 +203,12 @@ export default defineDiagnostic({
     },
     PATH_THROUGH_PROXY: pathThroughProxy
   },
-  timeoutSecondsFor: ({ destinations, waitSeconds }) =>
-    Math.min(3600, 10 + destinations.length * (secondsToResolve + maxAddresses * (waitSeconds + 1))),
+  timeoutSecondsFor: ({ destinations, waitSeconds, holdMs }) => {
+    const seconds = secondsToResolve + maxAddresses * (2 * waitSeconds + Math.ceil(holdMs / 1000) + 1)
+    return Math.min(3600, 10 + destinations.length * seconds)
+  },
 
-  async measure ({ destinations, family, protocol, udpQuestion, waitSeconds }, probe) {
+  async measure ({ destinations, family, protocol, udpQuestion, waitSeconds, holdMs }, probe) {
     const report = { connections: [] as Connection[], proxy: sidecarProxyOf(probe.pod) }
     for (const destination of destinations) {
       const { dnsStatus, addresses, refused } = await resolvePlace(destination, probe, family)
@@ -212,7 +217,7 @@ export default defineDiagnostic({
       const connection: Connection = { ...destination, dnsStatus, attempts: [], notTried: [...addresses.slice(maxAddresses), ...refused] }
       for (const [index, ip] of tried.entries()) {
         const aim = { ip, port: destination.port, waitSeconds, names: names[index]! }
-        connection.attempts.push(protocol === 'tcp' ? await connect(probe, aim) : await askUdp(probe, udpQuestion, aim))
+        connection.attempts.push(protocol === 'tcp' ? await connect(probe, { ...aim, holdMs }) : await askUdp(probe, udpQuestion, aim))
       }
       report.connections.push(connection)
       probe.keep(report)

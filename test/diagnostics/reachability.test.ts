@@ -10,6 +10,8 @@ import { recordedText } from '../support/recorded.ts'
 
 const catalogue = await loadCatalogue()
 const nc = (recording: string) => ({ stderr: recordedText(`nc-${recording}.stderr.txt`), exitCode: recording === 'open' ? 0 : 1 })
+/** A second connect that held the connection for its time. */
+const held = { stderr: 'curl: (28) Time-out\n', exitCode: 28 }
 const traceroute = (recording: string) => ({ stdout: recordedText(`traceroute-${recording}.txt`) })
 const ping = (recording: string) => ({ stdout: recordedText(`ping-${recording}.txt`) })
 const dig = (recording: string) => ({ stdout: recordedText(`dig-${recording}.txt`) })
@@ -32,10 +34,10 @@ const stepsOf = ({ report }: { report: Record<string, unknown> }) =>
   (report.steps as { diagnostic: string }[]).map(({ diagnostic }) => diagnostic)
 
 t.test('all steps of a Service by its name, and none as cause', async t => {
-  const found = await ask({ host: 'web.shop', port: 8080 }, [dig('search-list'), nc('open'), nc('open'), dig('search-list'), nc('open')])
+  const found = await ask({ host: 'web.shop', port: 8080 }, [dig('search-list'), nc('open'), nc('open'), dig('search-list'), nc('open'), held])
   t.same(stepsOf(found), ['dns-lookup', 'service-check', 'tcp-connect'])
   t.match(found, { report: { cause: { layer: 'none', code: null }, policies: null }, codes: ['DNS_SEARCH_LIST', 'SERVICE_PORT_UNDECLARED'], verdict: 'pass' })
-  t.match(found.report, { steps: [{ firstRun: 0, runCount: 1, verdict: 'pass' }, { firstRun: 1, runCount: 2 }, { firstRun: 3, runCount: 2, report: { connections: [{}] } }] })
+  t.match(found.report, { steps: [{ firstRun: 0, runCount: 1, verdict: 'pass' }, { firstRun: 1, runCount: 2 }, { firstRun: 3, runCount: 3, report: { connections: [{}] } }] })
 })
 
 t.test('a name that is not there ends the plan', async t => {
@@ -87,7 +89,7 @@ t.test('endpoints that all fail are not the Service\'s fault: the connection tel
   t.strictSame((dropped.findings[1]!.data!.policies as { selecting: unknown[] }).selecting, selecting)
   const refused = await ask(service, [nc('refused'), nc('refused'), nc('refused')], declared)
   t.match(refused.report, { cause: { layer: 'port', code: 'TCP_REFUSED' }, policies: { selecting: [] } })
-  const flapping = await ask(service, [nc('refused'), nc('refused'), nc('open')], declared)
+  const flapping = await ask(service, [nc('refused'), nc('refused'), nc('open'), held], declared)
   t.match(flapping, { verdict: 'fail', report: { cause: { layer: 'service', code: 'SERVICE_ENDPOINTS_FAILED' } } })
 })
 
@@ -98,10 +100,10 @@ t.test('the path to what does not answer is traced; that to what answers only wh
   t.same(lost.codes, ['TCP_TIMEOUT', 'TRACE_PATH_ENDS'])
   t.match(lost.report, { cause: { layer: 'path', code: 'TCP_TIMEOUT' }, steps: [{}, { firstRun: 1, runCount: 2, verdict: 'fail' }] })
   t.same(stepsOf(await ask(host, [nc('refused')])), ['tcp-connect'])
-  t.same(stepsOf(await ask(host, [nc('open')])), ['tcp-connect'])
+  t.same(stepsOf(await ask(host, [nc('open'), held])), ['tcp-connect'])
 
   const askPath = (...mtu: string[]) => measure(reachability, { destination: host, tracePath: true },
-    [nc('open'), traceroute('udp'), ...Array(4).fill(traceroute('again')), ...mtu.map(traceroute)], world())
+    [nc('open'), held, traceroute('udp'), ...Array(4).fill(traceroute('again')), ...mtu.map(traceroute)], world())
   const whole = await askPath('mtu-device', 'mtu-whole')
   t.same(stepsOf(whole), ['tcp-connect', 'path-trace'])
   t.match(whole, { verdict: 'pass', codes: [], report: { cause: { layer: 'none', code: null } } })
@@ -115,24 +117,24 @@ t.test('policies that the caller may not list are said to be unread', async t =>
 
 t.test('a pod and an address are connected to; the address of a Service leads to it', async t => {
   const pod = { pod: { namespace: 'shop', name: 'orders-1' }, port: 8080 }
-  t.same(stepsOf(await ask(pod, [nc('open')])), ['tcp-connect'])
+  t.same(stepsOf(await ask(pod, [nc('open'), held])), ['tcp-connect'])
   t.match((await ask(pod, [nc('refused')], { policies })).report, { policies: { peers: [{ name: 'orders-1' }] } })
-  t.same(stepsOf(await ask({ host: '192.0.2.1', port: 80 }, [nc('open')])), ['tcp-connect'])
+  t.same(stepsOf(await ask({ host: '192.0.2.1', port: 80 }, [nc('open'), held])), ['tcp-connect'])
   t.match((await ask({ host: '192.0.2.1', port: 80 }, [nc('unreachable')])).report, { cause: { layer: 'path', code: 'TCP_UNREACHABLE' } })
-  t.same(stepsOf(await ask({ host: '10.96.0.20', port: 8080 }, [nc('open'), nc('open'), nc('open')])), ['service-check', 'tcp-connect'])
+  t.same(stepsOf(await ask({ host: '10.96.0.20', port: 8080 }, [nc('open'), nc('open'), nc('open'), held])), ['service-check', 'tcp-connect'])
 })
 
 t.test('a Service that the caller may not read, or that is none, is passed over', async t => {
   for (const denied of ['get services shop', 'list endpointslices shop', 'list pods shop']) {
-    t.same(stepsOf(await ask({ host: 'web.shop', port: 8080 }, [dig('search-list'), dig('search-list'), nc('open')], { denied: [denied] })), ['dns-lookup', 'tcp-connect'], denied)
+    t.same(stepsOf(await ask({ host: 'web.shop', port: 8080 }, [dig('search-list'), dig('search-list'), nc('open'), held], { denied: [denied] })), ['dns-lookup', 'tcp-connect'], denied)
   }
-  t.same(stepsOf(await ask({ host: 'web.shop', port: 8080 }, [dig('search-list'), dig('search-list'), nc('open')], { services: [] })), ['dns-lookup', 'tcp-connect'])
+  t.same(stepsOf(await ask({ host: 'web.shop', port: 8080 }, [dig('search-list'), dig('search-list'), nc('open'), held], { services: [] })), ['dns-lookup', 'tcp-connect'])
   t.same(reachability.reads!(checkParams(reachability, { destination: service }), 'shop').map(rightOf).map(({ resource }) => resource), ['services', 'endpointslices', 'pods'])
   t.same(reachability.reads!(checkParams(reachability, { destination: { host: 'web', port: 1 } }), 'shop'), [])
 })
 
 t.test('what a connect cannot tell is inconclusive, and said where', async t => {
-  const found = await ask({ host: '10.244.0.6', port: 8080 }, [nc('open')], { pod: examplePod({ sidecars: ['istio-proxy'] }) })
+  const found = await ask({ host: '10.244.0.6', port: 8080 }, [nc('open'), held], { pod: examplePod({ sidecars: ['istio-proxy'] }) })
   t.match(found, { verdict: 'inconclusive', report: { cause: { layer: 'path', code: 'PATH_THROUGH_PROXY' } } })
 })
 

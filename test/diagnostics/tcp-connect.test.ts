@@ -11,7 +11,7 @@ import { recordedText } from '../support/recorded.ts'
 const nc = (recording: string, durationMs = 9) =>
   ({ stderr: recordedText(`nc-${recording}.stderr.txt`), exitCode: recording === 'open' ? 0 : 1, durationMs })
 const dig = (recording: string) => ({ stdout: recordedText(`dig-${recording}.txt`) })
-const to = (host: string, port = 8080) => ({ destinations: [{ host, port }] })
+const to = (host: string, port = 8080) => ({ destinations: [{ host, port }], holdMs: 0 })
 
 t.test('an open port passes without findings, and nothing is asked of DNS for an address', async t => {
   const { verdict, codes, argvs, report } = await measure(tcpConnect, to('10.244.0.6'), [nc('open')])
@@ -29,6 +29,24 @@ t.test('an open port passes without findings, and nothing is asked of DNS for an
     }],
     proxy: null
   })
+})
+
+t.test('an open connection is held once more for a moment, and cut or refused then', async t => {
+  const ask = (recording: { stderr?: string, exitCode: number }, input = {}) =>
+    measure(tcpConnect, { destinations: [{ host: '10.244.0.6', port: 8080 }], ...input }, [nc('open'), recording])
+  const curl = (recording: string, exitCode: number) => ({ stderr: recordedText(`curl-hold-${recording}.stderr.txt`), exitCode })
+  for (const held of [{ stderr: 'curl: (28) Time-out\n', exitCode: 28 }, { exitCode: 0 }]) {
+    const { verdict, argvs } = await ask(held)
+    t.equal(verdict, 'pass')
+    t.strictSame(argvs[1], ['curl', '-q', '-g', '-s', '-S', '-o', '/dev/null', '-m', '0.209', 'telnet://10.244.0.6:8080'])
+  }
+  const cut = await ask(curl('reset', 56))
+  t.match(cut, { verdict: 'fail', codes: ['TCP_RESET'], findings: [{ message: /Connection reset by peer/, evidence: [{ run: 1 }] }] })
+  t.match(await ask(curl('refused', 7)), { codes: ['TCP_FAILED'], findings: [{ message: /open once, and then: Failed to connect/ }] })
+  t.match(await ask(curl('reset', 56), { expect: 'closed' }), { verdict: 'pass' })
+  await t.rejects(ask({ stderr: 'curl: (3) URL rejected\n', exitCode: 3 }), { code: 'EPH_OUTPUT_UNREADABLE' })
+  const { argvs } = await measure(tcpConnect, { destinations: [{ host: '2001:db8::1', port: 80 }], holdMs: 1500 }, [nc('open'), { exitCode: 0 }])
+  t.same(argvs[1]!.slice(-2), ['1.509', 'telnet://[2001:db8::1]:80'])
 })
 
 t.test('each way to fail has its code and the run as evidence', async t => {
@@ -102,8 +120,8 @@ t.test('metadata services are left alone, by address and by name', async t => {
 
 const pod = examplePod({ name: 'orders-0', podIPs: ['10.244.0.7', 'fd00::7'] })
 const endpoint = (ip: string, ready = true): EndpointSummary => ({ ip, ready, terminating: false, pod: null, node: null, ports: [] })
-const toService = { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }] }
-const toPod = { destinations: [{ pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }] }
+const toService = { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }], holdMs: 0 }
+const toPod = { destinations: [{ pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }], holdMs: 0 }
 const addressesOf = (argvs: string[][]) => argvs.map(argv => argv.at(-2))
 
 t.test('a pod is each of its addresses, a Service its cluster IPs, a headless one its ready endpoints', async t => {

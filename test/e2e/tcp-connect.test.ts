@@ -1,7 +1,9 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { inNetworkOf } from '../support/container-processes.ts'
-import { labEnvironment, makeCaller, makeNamespace, makePod, readPod } from '../support/lab.ts'
+import { labEnvironment, makeCaller, makeNamespace, makePod, nodeAddress, readPod } from '../support/lab.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -40,6 +42,19 @@ t.test('refused, dropped, without a way and without a name are told apart', asyn
   for (const { evidence } of job.findings.filter(({ code }) => code !== 'TCP_NAME_UNRESOLVED')) {
     t.ok(measured!.runs.some(({ id, argv }) => id === evidence[0]?.runId && argv[0] === 'nc'), 'the evidence is a run of nc')
   }
+})
+
+t.test('a connection that is accepted and cut is told from one that is held, or closed in good order', async t => {
+  const ways = [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.end(), () => {}]
+  const ports = await Promise.all(ways.map(async accept => {
+    const server = createServer(socket => { socket.on('error', () => {}); accept(socket) }).listen(0, nodeAddress)
+    await once(server, 'listening')
+    t.teardown(() => { server.close() })
+    return (server.address() as AddressInfo).port
+  }))
+  const job = await launch({ destinations: ports.map(port => ({ host: nodeAddress, port })) })
+  t.match(job, { verdict: 'fail', findings: [{ code: 'TCP_RESET', data: { port: ports[0] } }] })
+  t.same(codesOf(job), ['TCP_RESET'])
 })
 
 t.test('what should be closed and is open fails; what is closed passes', async t => {
