@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { startDnsServer } from '../support/dns-server.ts'
 import { labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
+import { startMetadataCanary } from '../support/metadata-canary.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -115,4 +116,13 @@ t.test('a metadata service is refused as a server before anything runs', async t
   const { status, body } = await service.call('POST', '/v1/jobs', { body: { diagnostic: 'dns-lookup', target: { namespace, pod }, params } })
   t.equal(status, 422)
   t.match(body, { code: 'EPH_PARAMS_INVALID', errors: [{ pointer: '/params/servers/0/address', detail: /metadata/ }] })
+})
+
+t.test('the nameserver of a pod is asked whatever its address, as its applications ask it', async t => {
+  const address = '169.254.169.254'
+  const asking = makePod(namespace, { spec: { dnsPolicy: 'None', dnsConfig: { nameservers: [address] } } })
+  const canary = await startMetadataCanary(t, namespace, asking)
+  // What stands there knows no DNS.
+  t.match(await launch({ names: ['web.'] }, asking), { state: 'succeeded', findings: [{ code: 'DNS_TIMEOUT', message: /169\.254\.169\.254/ }] })
+  t.same(Object.keys(canary.packets()), [address])
 })
