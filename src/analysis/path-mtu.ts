@@ -1,12 +1,11 @@
 import { Type, type Static } from 'typebox'
 import type { Probe } from '#core/probe.ts'
 import { OrNull } from '#core/schema.ts'
-import { parseTraceroute, traceArgv, traceSeconds, type TraceAnswer, type TraceMethod } from './traceroute.ts'
+import { parseTraceroute, slowPauseMs, traceArgv, traceSeconds, type TraceAnswer, type TraceMethod } from './traceroute.ts'
 
 /** Above what any device takes: the kernel says what its device takes, and sends nothing. */
 const hugeBytes = 65_000
 const maxSteps = 4
-const perSize = 2
 const pauseMs = 20
 
 export const PathMtu = Type.Object({
@@ -23,8 +22,8 @@ interface Path { ip: string, hop: number, method: TraceMethod, waitSeconds: numb
 
 /** The most that `findPathMtu` takes. */
 export const secondsToFindMtu = (hop: number, waitSeconds: number): number => {
-  const oneHop = traceSeconds({ firstHop: hop, lastHop: hop, perHop: perSize, pauseMs, waitSeconds })
-  return (1 + maxSteps) * oneHop + traceSeconds({ lastHop: hop, pauseMs: 1000 / hop, waitSeconds })
+  const oneHop = traceSeconds({ firstHop: hop, lastHop: hop, pauseMs, waitSeconds })
+  return (1 + maxSteps) * oneHop + traceSeconds({ lastHop: hop, pauseMs: slowPauseMs(hop), waitSeconds })
 }
 
 const tooLarge = ({ mark }: TraceAnswer) => Number(/^F-(\d+)$/.exec(mark ?? '')?.[1] ?? 0)
@@ -35,26 +34,27 @@ const tooLarge = ({ mark }: TraceAnswer) => Number(/^F-(\d+)$/.exec(mark ?? '')?
  */
 export async function findPathMtu ({ ip, hop, method, waitSeconds }: Path, run: Probe['run']): Promise<PathMtu | null> {
   const options = { method, port: null, firstHop: hop, lastHop: hop, pauseMs, waitSeconds }
-  const answersTo = async (bytes: number, perHop: number) => {
-    const { stdout, stderr, run: number } = await run(traceArgv(ip, { ...options, perHop, bytes }))
+  const answersTo = async (bytes: number) => {
+    const { stdout, stderr, run: number } = await run(traceArgv(ip, { ...options, bytes }))
     return { number, answers: parseTraceroute(stdout, stderr).hops.flatMap(({ answers }) => answers) }
   }
   const arrived = (answer: TraceAnswer) => answer.ip === ip && tooLarge(answer) === 0
-  const own = await answersTo(hugeBytes, 1)
+  const own = await answersTo(hugeBytes)
   const deviceBytes = Math.max(0, ...own.answers.map(tooLarge))
   if (deviceBytes === 0) return null
   let triedBytes = deviceBytes
   let limitedBy: string | null = null
   for (let step = 0; step < maxSteps; step++) {
-    const { number, answers } = await answersTo(triedBytes, perSize)
+    const { number, answers } = await answersTo(triedBytes)
     if (answers.some(arrived)) return { deviceBytes, triedBytes, arrives: true, limitedBy, lastHop: null, run: number }
     const refusal = answers.find(answer => tooLarge(answer) > 0 && tooLarge(answer) < triedBytes)
     if (!refusal) break
     triedBytes = tooLarge(refusal)
     limitedBy = refusal.ip
   }
-  // All the way once more and slowly: a destination that is at its own limit of answers seems to lose them, and it tells how far they get.
-  const { stdout, stderr, run: number } = await run(traceArgv(ip, { ...options, firstHop: 1, pauseMs: 1000 / hop, bytes: triedBytes }))
+  // All the way once more: one packet may get lost, a host at its limit of answers leaves them out; and it shows how far they get.
+  const slowly = { ...options, firstHop: 1, pauseMs: slowPauseMs(hop), bytes: triedBytes }
+  const { stdout, stderr, run: number } = await run(traceArgv(ip, slowly))
   const { hops } = parseTraceroute(stdout, stderr)
   const arrives = hops.some(({ answers }) => answers.some(arrived))
   const lastHop = hops.findLast(({ answers }) => answers.some(answer => answer.ip !== null))?.hop ?? 0

@@ -3,10 +3,12 @@ import type { Probe } from '#core/probe.ts'
 import { OrNull } from '#core/schema.ts'
 import { mtrArgv, parseMtr } from './mtr.ts'
 import { tracePath, type Sample, type TracedPath } from './trace-path.ts'
-import { parseTraceroute, traceArgv, traceMethods, traceSeconds, type TraceMethod, type TraceOutput } from './traceroute.ts'
+import { parseTraceroute, slowPauseMs, traceArgv, traceMethods, traceSeconds, type TraceMethod, type TraceOutput } from './traceroute.ts'
 
 /** Between two packets of a path whose length is not known yet. */
 const firstPauseMs = 50
+/** traceroute sends no more. */
+const mostPerHop = 10
 
 export const sampleMethods = [...traceMethods, 'mtr'] as const
 export type SampleMethod = typeof sampleMethods[number]
@@ -37,8 +39,8 @@ async function takeByMtr (ip: string, { pod, run: start }: Source, options: Opti
 }
 
 /**
- * Once the length of the path is known, nothing is sent that would go farther, and a sample takes a second: hosts and routers answer hardly
- * more often, and would seem to lose what they do not answer.
+ * Once the length of the path is known, nothing is sent that would go farther, and slowly. A destination at the first hop leaves no pause
+ * between two traces: there one trace takes several samples.
  */
 async function takeByTraceroute (ip: string, { pod, run: start }: Source, options: Options & { method: TraceMethod }): Promise<Taken> {
   const { samples: count, maxHops, ...rest } = options
@@ -46,12 +48,16 @@ async function takeByTraceroute (ip: string, { pod, run: start }: Source, option
   let path = tracePath(taken, ip, pod.podIPs)
   let sending: Pick<Taken, 'permitted' | 'failure'> = { permitted: true, failure: null }
   while (taken.length < count && sending.permitted && sending.failure === null) {
-    const lastHop = path.reachedHop ?? maxHops
-    const pauseMs = path.reachedHop === null ? firstPauseMs : 1000 / lastHop
-    const { stdout, stderr, run } = await start(traceArgv(ip, { ...rest, lastHop, pauseMs }))
+    const { reachedHop } = path
+    const lastHop = reachedHop ?? maxHops
+    const perHop = reachedHop === 1 ? Math.min(mostPerHop, count - taken.length) : 1
+    const pauseMs = reachedHop === null ? firstPauseMs : slowPauseMs(lastHop)
+    const { stdout, stderr, run } = await start(traceArgv(ip, { ...rest, lastHop, perHop, pauseMs }))
     const { hops, ...said } = parseTraceroute(stdout, stderr)
     sending = said
-    taken.push({ run, hops })
+    for (let index = 0; index < perHop; index++) {
+      taken.push({ run, hops: hops.map(hop => ({ ...hop, answers: hop.answers.slice(index, index + 1) })) })
+    }
     path = tracePath(taken, ip, pod.podIPs)
   }
   return { ...sending, taken, path }

@@ -42,19 +42,22 @@ export interface TraceOptions {
   bytes?: number
 }
 
+/** So that a trace to this hop takes a second: hosts and routers answer hardly more often, and what they do not answer seems lost. */
+export const slowPauseMs = (lastHop: number): number => 1000 / Math.max(1, lastHop - 1)
+
 const methodOptions = (method: TraceMethod, port: number | null) => method === 'tcp' ? ['-T', ...port === null ? [] : ['-p', `${port}`]] : method === 'icmp' ? ['-I'] : []
 
 /**
  * `ip` is an address, so that no name can be an option. Without pauses unprivileged ICMP loses every other packet on this side, and
  * kernels, which answer at most six packets at once and then one a second, seem to lose them. traceroute takes 10 and less for seconds.
- * A silent hop is given up after a hundred times what a later one took, and not the usual ten: routers answer when they have time.
+ * Silence is given up after a hundred times what others took, and not the usual three or ten: routers answer when they have time.
  */
 export function traceArgv (ip: string, options: TraceOptions): string[] {
   const { method, port, firstHop = 1, lastHop, perHop = 1, pauseMs, waitSeconds, bytes } = options
   const whole = bytes === undefined ? [] : ['-F']
   return [
     'traceroute', '-n', ...methodOptions(method, port), ...whole, '-q', `${perHop}`, '-f', `${firstHop}`, '-m', `${lastHop}`,
-    '-w', `${waitSeconds},3,100`, '-z', `${Math.max(11, Math.ceil(pauseMs))}`, ip, ...bytes === undefined ? [] : [`${bytes}`]
+    '-w', `${waitSeconds},100,100`, '-z', `${Math.max(11, Math.ceil(pauseMs))}`, ip, ...bytes === undefined ? [] : [`${bytes}`]
   ]
 }
 

@@ -22,11 +22,11 @@ t.test('a whole path passes: traced thrice, once its length is known no further 
   t.match({ verdict, codes }, { verdict: 'pass', codes: [] })
   const common = ['traceroute', '-n', '-q', '1', '-f', '1']
   t.strictSame(argvs, [
-    [...common, '-m', '30', '-w', '2,3,100', '-z', '50', end],
-    [...common, '-m', '4', '-w', '2,3,100', '-z', '250', end],
-    [...common, '-m', '4', '-w', '2,3,100', '-z', '250', end],
-    ['traceroute', '-n', '-F', '-q', '1', '-f', '4', '-m', '4', '-w', '2,3,100', '-z', '20', end, '65000'],
-    ['traceroute', '-n', '-F', '-q', '2', '-f', '4', '-m', '4', '-w', '2,3,100', '-z', '20', end, '1500']
+    [...common, '-m', '30', '-w', '2,100,100', '-z', '50', end],
+    [...common, '-m', '4', '-w', '2,100,100', '-z', '334', end],
+    [...common, '-m', '4', '-w', '2,100,100', '-z', '334', end],
+    ['traceroute', '-n', '-F', '-q', '1', '-f', '4', '-m', '4', '-w', '2,100,100', '-z', '20', end, '65000'],
+    ['traceroute', '-n', '-F', '-q', '1', '-f', '4', '-m', '4', '-w', '2,100,100', '-z', '20', end, '1500']
   ])
   t.match(report, {
     host: end,
@@ -38,6 +38,17 @@ t.test('a whole path passes: traced thrice, once its length is known no further 
     check: null,
     mtu: { deviceBytes: 1500, triedBytes: 1500, arrives: true, limitedBy: null, lastHop: null, run: 4 }
   })
+})
+
+t.test('a destination at the first hop is asked once a second by one trace', async t => {
+  const [answer] = recordedText('traceroute-udp.txt').split('\n').slice(1)
+  const some = { stdout: recordedText('traceroute-first-hop.txt').replace(/ [\d.]+ ms$/m, '*') }
+  const { argvs, report, findings } = await measure(pathTrace, to('10.244.0.1', { samples: 5 }), [{ stdout: `${answer}\n` }, some, pinged('partly')])
+  t.same(argvs.slice(0, 2).map(argv => argv.slice(2, 10)), [
+    ['-q', '1', '-f', '1', '-m', '30', '-w', '2,100,100'], ['-q', '4', '-f', '1', '-m', '1', '-w', '2,100,100']
+  ])
+  t.match(report, { samples: { length: 5 }, hops: [{ sent: 5, answered: 4, times: { maxMs: 0.097 } }] })
+  t.match(findings, [{ code: 'TRACE_LOSS', data: { hop: 1, sent: 5, answered: 4 }, evidence: [{ run: 0 }, { run: 1 }, { run: 2 }] }])
 })
 
 t.test('a path that ends says behind which hop', async t => {
@@ -123,7 +134,7 @@ t.test('icmp and tcp ask for the profiles that may; what is not permitted is sai
   t.same([profiles('udp'), profiles('icmp'), profiles('tcp')], [['restricted'], ['netraw', 'defaultcaps', 'restricted'], ['netraw', 'defaultcaps']])
   t.match(await measure(pathTrace, to(end, { method: 'icmp' }), [failed('not-permitted')]), { codes: ['TRACE_NOT_PERMITTED'], verdict: 'inconclusive' })
   const { argvs, report } = await measure(pathTrace, { destination: { host: end }, method: 'tcp', port: 80, samples: 1 }, [traced('tcp')])
-  t.strictSame(argvs, [['traceroute', '-n', '-T', '-p', '80', '-q', '1', '-f', '1', '-m', '30', '-w', '2,3,100', '-z', '50', end]], 'and no size is tried with connects')
+  t.strictSame(argvs, [['traceroute', '-n', '-T', '-p', '80', '-q', '1', '-f', '1', '-m', '30', '-w', '2,100,100', '-z', '50', end]], 'and no size is tried with connects')
   t.match(report, { port: 80, reachedHop: 4 })
 })
 
