@@ -53,7 +53,8 @@ function loopOf ({ hops }: Sample, { destination }: Ends): string[] {
 
 /**
  * What several traces of one path come to. `ownIps`: of the pod, whose kernel says under its own address that a neighbour is missing.
- * Loss is what goes on to the destination; a silent router that passes everything on only spares itself the answers.
+ * Loss is what goes on to the destination; a silent router that passes everything on only spares itself the answers, and a hop where
+ * nobody ever answers says nothing: it may be the destination itself.
  */
 export function tracePath (samples: Sample[], destination: string, ownIps: string[]): TracedPath {
   const isOwn = (ip: string | null) => ip === null || (ownIps.includes(ip) && ip !== destination)
@@ -79,6 +80,6 @@ export function tracePath (samples: Sample[], destination: string, ownIps: strin
     hops,
     refusals: samples.flatMap(sample => refusalsOf(sample, ends)),
     loop: [...new Set(samples.flatMap(sample => loopOf(sample, ends)))],
-    lossFromHop: reachedHop === null || lastWhole === length - 1 ? null : lastWhole + 2
+    lossFromHop: reachedHop === null ? null : hops.find(({ answered }, index) => index > lastWhole && answered > 0)?.hop ?? null
   }
 }

@@ -32,6 +32,13 @@ t.test('a router that is silent but passes everything on loses nothing', t => {
   t.end()
 })
 
+t.test('loss does not begin where nobody ever answered', t => {
+  const late = (text: string) => parseTraceroute(text, '').hops
+  const samples = [late(` 1  *\n 2  *\n 3  ${end}  0.1 ms\n`), late(' 1  *\n 2  *\n 3  *\n')]
+  t.match(tracePath(samples.map((hops, run) => ({ run, hops })), end, []), { reachedHop: 3, lossFromHop: 3 })
+  t.end()
+})
+
 t.test('a path that ends is as long as it answers', t => {
   t.match(trace(['ends', 'ends']), { reachedHop: null, hops: { length: 3 }, refusals: [], loop: [], lossFromHop: null })
   t.end()
