@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Problem } from '#core/errors.ts'
+import type { Channel } from '#core/ports/channel.ts'
+import type { Claim, Database } from '#core/ports/storage.ts'
+import type { Context } from '#jobs/context.ts'
+import { createRandom } from './random.ts'
+import type { Fate } from './schedule.ts'
+
+export interface ProcessOptions {
+  name: string
+  seed: number
+  fate: Fate | null
+  troubles: number
+  /** A line of the schedule's trace. */
+  trace (line: string): void
+}
+
+const unavailable = () => new Problem('EPH_DATABASE_UNAVAILABLE', 'Cannot reach the database: it does not answer')
+/** They answer at once, and touch nothing outside. */
+const immediate = new Set(['watch', 'hellos'])
+
+/** A process as the others see it: every call that leaves it passes here, and is late, fails, or is the last one. */
+export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOptions) {
+  const random = createRandom(seed, name)
+  const unanswered = new Set<(error: Error) => void>()
+  const healed = Promise.withResolvers<void>()
+  const died = Promise.withResolvers<void>()
+  let state: 'alive' | 'ill' | 'dead' | 'buried' = 'alive'
+  let steps = 0
+  /** What only time would give back, since no living process knows of it: it is made to run out. */
+  const owed = { holders: new Set<string>(), claims: [] as Claim[] }
+  const holders = new Set<string>()
+
+  const isGone = () => state === 'dead' || state === 'buried'
+
+  const never = () => new Promise<never>((_resolve, reject) => {
+    if (state === 'buried') reject(new Error(`${name} is gone`))
+    else unanswered.add(reject)
+  })
+
+  function note (what: string, args: unknown[], result: unknown): void {
+    if (what === 'leases.acquire' && result === true) holders.add(String(args[1]))
+    if (what === 'jobs.claim') for (const { pod, attempt } of result as Claim[]) trace(`${name} claims ${pod}, attempt ${attempt}`)
+  }
+
+  /** It will never hear the answer. */
+  function owe (what: string, args: unknown[], result?: unknown): void {
+    if (what.startsWith('leases.')) owed.holders.add(String(args[1]))
+    if (what === 'jobs.claim') owed.claims.push(...result as Claim[] ?? [])
+  }
+
+  function strike (what: string, isDatabase: boolean): void {
+    if (!fate || state !== 'alive' || steps < fate.step || (fate.kind !== 'crash' && !isDatabase)) return
+    state = fate.kind === 'crash' ? 'dead' : 'ill'
+    trace(`${name}: ${fate.kind} at ${what}`)
+    if (state === 'dead') died.resolve()
+  }
+
+  async function call (what: string, args: unknown[], work: () => Promise<unknown>): Promise<unknown> {
+    const isDatabase = !/^(?:reader|injector|channels?|bucket|wake)\./.test(what)
+    if (isGone()) return await never()
+    steps++
+    strike(what, isDatabase)
+    if (isGone()) {
+      if (fate!.carriedOut) await work().then(result => note(what, args, result), () => {})
+      return await never()
+    }
+    await delay(random.integer(0, 2))
+    if (state === 'ill' && isDatabase) {
+      if (fate!.kind === 'freeze') await healed.promise
+      else {
+        owe(what, args)
+        throw unavailable()
+      }
+    }
+    const result = await work()
+    note(what, args, result)
+    if (isGone()) return await never()
+    if (isDatabase && random.chance(troubles)) {
+      trace(`${name}: no answer to ${what}, which was carried out`)
+      owe(what, args, result)
+      throw unavailable()
+    }
+    return result
+  }
+
+  /** The port with every call led through here. */
+  function through<P extends object> (port: P, label: string): P {
+    const led = Object.entries(port as Record<string, unknown>).map(([method, value]) => {
+      if (typeof value !== 'function' || immediate.has(method)) return [method, value]
+      return [method, (...args: unknown[]) => call(`${label}.${method}`, args, async () => (value as (...args: unknown[]) => unknown)(...args))]
+    })
+    return Object.fromEntries(led) as P
+  }
+
+  /** A tool that was sent is nobody's any more when its process is dead. */
+  const channelOf = (channel: Channel): Channel => ({
+    ...channel,
+    run (request, sink) {
+      if (!isGone()) return channel.run(request, sink)
+      return { started: never(), ended: never(), stop: () => {} }
+    }
+  })
+
+  return {
+    name,
+    died: died.promise,
+    get isDead () { return isGone() },
+    get isIll () { return state === 'ill' },
+    get wasKilled () { return fate?.kind === 'crash' && steps >= fate.step },
+    contextOf (context: Context): Context {
+      const { jobs, sessions, runs, artifacts, leases, audit } = context.database
+      const parts = { jobs, sessions, runs, artifacts, leases, audit }
+      const database = Object.fromEntries(Object.entries(parts).map(([label, store]) => [label, through(store, label)]))
+      const channels = through(context.channels, 'channels')
+      return {
+        ...context,
+        database: { ...context.database, ...database } as Database,
+        reader: through(context.reader, 'reader'),
+        injector: through(context.injector, 'injector'),
+        bucket: through(context.bucket, 'bucket'),
+        wake: { ...context.wake, ring: through(context.wake, 'wake').ring },
+        channels: { ...channels, open: async (...args) => channelOf(await channels.open(...args)) }
+      }
+    },
+    /** Holders of leases and claims that time has to end: all of the dead, and those whose answer was lost. */
+    owed: () => ({ holders: [...state === 'dead' ? holders : [], ...owed.holders], claims: owed.claims }),
+    heal (): void {
+      if (state !== 'ill') return
+      state = 'alive'
+      fate = null
+      trace(`${name} is back`)
+      healed.resolve()
+    },
+    /** Everything in it ends at last, so that nothing of it is left in this process. */
+    bury (): void {
+      state = 'buried'
+      for (const reject of unanswered) reject(new Error(`${name} is gone`))
+      unanswered.clear()
+    }
+  }
+}
+export type Process = ReturnType<typeof createProcess>
