@@ -20,7 +20,7 @@ const waited = 'p.state = \'queued\' AND p.attempt = 0 AND p.expires_at <= now()
 const lost = 'p.state = \'running\' AND p.lease_until <= now()'
 
 const expired = jobError('EPH_EXPIRED', 'Cannot start the measurement: it had to wait longer than startWithinSeconds')
-const indeterminate = jobError('EPH_INDETERMINATE', 'Cannot tell how the measurement ended: its worker was lost while the tool ran')
+const indeterminate = jobError('EPH_INDETERMINATE', 'Cannot tell how the measurement ended: its worker was lost when the tool had been sent')
 const channelLost = jobError('EPH_CHANNEL_LOST', `Cannot finish the measurement: ${maxAttempts} workers were lost with it`)
 
 async function endPod (tx: Querier, due: DuePod, state: 'expired' | 'failed' | 'cancelled', error: JobError): Promise<void> {
@@ -29,10 +29,10 @@ async function endPod (tx: Querier, due: DuePod, state: 'expired' | 'failed' | '
 }
 
 async function recover (tx: Querier, due: DuePod): Promise<void> {
-  const [runs] = await tx.rows<{ started: boolean }>('SELECT abandon_runs($1, $2) AS started', [due.id, due.attempt])
+  const [runs] = await tx.rows<{ sent: boolean }>('SELECT abandon_runs($1, $2) AS sent', [due.id, due.attempt])
   await tx.rows('UPDATE job_pod SET state = \'queued\', claimed_by = NULL, lease_until = NULL, session_id = NULL, session_reused = false WHERE id = $1', [due.id])
   if (await endIfCancelled(tx, due.job_id, due.id)) return endPod(tx, due, 'cancelled', cancelledError)
-  if (runs?.started && !due.retry_safe) return endPod(tx, due, 'failed', indeterminate)
+  if (runs?.sent && !due.retry_safe) return endPod(tx, due, 'failed', indeterminate)
   if (due.attempt >= maxAttempts) return endPod(tx, due, 'failed', channelLost)
   const event = podEvent({ ...due, podUid: due.pod_uid, state: 'queued', verdict: null, error: null })
   await settleJob(tx, due.job_id, [{ ...event, data: { ...event.data, reason: 'The worker was lost' } }])

@@ -72,19 +72,33 @@ t.test('renew keeps a claim from the sweep', async t => {
   t.equal(await jobs.finish(claim, measured()), true)
 })
 
-t.test('sweep ends what must not run twice, if its tool had started', async t => {
+t.test('sweep ends what must not run twice, if its tool may have started: where its row stands, it may have been sent', async t => {
   const { jobs, runs, claimed, lose, run, podOf } = await open(t)
-  const claim = await claimed({ retrySafe: false })
-  await runs.start({ ...claim, id: uuidv7(), sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada' })
-  await lose(claim)
-  t.equal(await jobs.sweep(), 1)
-  t.match(await podOf(claim), { state: 'queued' })
-  const [again] = await jobs.claim('w', 1)
-  await run(again!)
-  await lose(again!)
-  t.equal(await jobs.sweep(), 1)
-  t.match(await podOf(claim), { state: 'failed', error: { code: 'EPH_INDETERMINATE', effect: 'unknown' } })
-  await checkEvents(t, jobs, claim.jobId, 'failed')
+  const start = async (claim: Claim) => {
+    const id = uuidv7()
+    await runs.start({ ...claim, id, sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada' })
+    return id
+  }
+  for (const send of [run, start]) {
+    const claim = await claimed({ retrySafe: false })
+    await lose(claim)
+    t.equal(await jobs.sweep(), 1)
+    t.match(await podOf(claim), { state: 'queued' }, 'nothing was sent')
+    const [again] = await jobs.claim('w', 1)
+    // Its worker knew that this one never started, and wrote that down.
+    const id = await start(again!)
+    const never = { exitCode: null, signal: null, endCause: null, durationMs: null, completeness: null, streams: [] }
+    await runs.end({ id, result: never, agoMs: 0 })
+    await lose(again!)
+    t.equal(await jobs.sweep(), 1)
+    t.match(await podOf(claim), { state: 'queued' })
+    const [last] = await jobs.claim('w', 1)
+    await send(last!)
+    await lose(last!)
+    t.equal(await jobs.sweep(), 1)
+    t.match(await podOf(claim), { state: 'failed', error: { code: 'EPH_INDETERMINATE', effect: 'unknown' } })
+    await checkEvents(t, jobs, claim.jobId, 'failed')
+  }
 })
 
 t.test('sweep lets what is safe run again, and keeps the runs of the lost attempt as they are', async t => {

@@ -537,7 +537,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- Ends what a lost worker left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool had started.
+-- Ends what a lost worker left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool may have started: its row
+-- stood before it was sent, and the worker may have been lost before it could write down that it had started.
 CREATE FUNCTION abandon_runs(pod uuid, lost_attempt integer) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   truncated jsonb := '{"state": "truncated", "reason": "disconnected"}'; events jsonb;
@@ -559,5 +560,6 @@ BEGIN
     SELECT e.id, 'run', jsonb_build_object('phase', 'ended', 'runId', e.id, 'jobPodId', e.job_pod_id, 'pod', e.pod, 'exitCode', e.exit_code,
         'signal', e.signal, 'endCause', e.end_cause, 'completeness', e.completeness) FROM ended e) e;
   PERFORM append_events(p.job_id, events) FROM job_pod p WHERE p.id = abandon_runs.pod AND events IS NOT NULL;
-  RETURN EXISTS (SELECT FROM run r WHERE r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt AND r.started_at IS NOT NULL);
+  RETURN EXISTS (SELECT FROM run r WHERE r.job_pod_id = abandon_runs.pod AND r.attempt = lost_attempt
+    AND (r.started_at IS NOT NULL OR r.end_cause IS NOT NULL));
 END $$;
