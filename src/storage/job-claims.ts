@@ -21,6 +21,9 @@ export const maxAttempts = 3
 const held = 'id = $1 AND attempt = $2 AND claimed_by = $3 AND state = \'running\''
 const fence = ({ jobPodId, attempt, worker }: Claim) => [jobPodId, attempt, worker]
 
+/** A row whose worker had no answer to it, and so does not know that it stands, would never end. */
+const abandonRuns = (tx: Pick<Postgres, 'rows'>, { jobPodId, attempt }: Claim) => tx.rows('SELECT abandon_runs($1, $2)', [jobPodId, attempt])
+
 export function createClaims (db: Postgres, changes: JobChanges, { limits, leaseSeconds }: ClaimOptions): ClaimStore {
   return {
     async claim (worker, want) {
@@ -68,6 +71,7 @@ export function createClaims (db: Postgres, changes: JobChanges, { limits, lease
       const done = alone?.done || await db.transaction(async tx => {
         const [ended] = await tx.rows<{ job: string | null }>('SELECT end_pod($1, $2, $3, false, $4) AS job', [...fence(claim), row])
         if (!ended?.job) return false
+        if (state !== 'succeeded') await abandonRuns(tx, claim)
         await settleJob(tx, jobId, events)
         return true
       })
@@ -82,6 +86,7 @@ export function createClaims (db: Postgres, changes: JobChanges, { limits, lease
           UPDATE job_pod SET state = 'queued', claimed_by = NULL, lease_until = NULL, session_id = NULL, session_reused = false
           WHERE ${held} AND attempt < $4 RETURNING id`, [...fence(claim), maxAttempts])
         if (rows.length === 0) return false
+        await abandonRuns(tx, claim)
         const state = await endIfCancelled(tx, jobId, id) ? 'cancelled' : 'queued'
         const event = podEvent({ id, namespace, pod, podUid, state, verdict: null, error: state === 'cancelled' ? cancelledError : null, attempt })
         await settleJob(tx, jobId, [{ ...event, data: { ...event.data, reason } }])

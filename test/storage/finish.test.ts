@@ -5,6 +5,7 @@ import type { Claim, EndedRun, PodResult, RunResult } from '#core/ports/storage.
 import type { PodSummary } from '#core/target.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { checkEvents } from '../support/check-events.ts'
+import { startedRun } from '../support/claimed-run.ts'
 import { draftJob, draftPod, failed, findingOf, measured, refusal } from '../support/job-drafts.ts'
 import { startPostgres } from '../support/postgres.ts'
 
@@ -225,6 +226,22 @@ t.test('requeue gives a claim back for 3 attempts at the most, says why, and let
   t.equal(await jobs.requeue(third!, 'The channel was lost'), false)
   t.equal(await jobs.finish(third!, failed), true)
   await checkEvents(t, database.jobs, first!.jobId, 'failed')
+})
+
+t.test('what gives a claim back, or ends it without a result, ends the runs that its worker does not know of', async t => {
+  for (const pods of [1, 2]) {
+    const database = await open(t)
+    const { jobs } = database
+    const [claim] = await database.running(pods)
+    const ended = async () => (await jobs.find(claim!.jobId))!.pods.items.flatMap(({ runs }) => runs.map(({ endCause }) => endCause))
+    await startedRun(database, claim!)
+    t.equal(await jobs.requeue(claim!, 'The database did not answer'), true)
+    t.strictSame(await ended(), ['disconnected'])
+    const again = (await jobs.claim('w', 1))[0]!
+    await startedRun(database, again)
+    t.equal(await jobs.finish(again, failed), true)
+    t.strictSame(await ended(), ['disconnected', 'disconnected'])
+  }
 })
 
 t.test('renew tells what callers have asked for meanwhile', async t => {

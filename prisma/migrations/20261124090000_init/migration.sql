@@ -526,6 +526,7 @@ DECLARE
 BEGIN
   IF ended IS NULL THEN RETURN false; END IF;
   IF last_run IS NOT NULL THEN SELECT c.events INTO before FROM close_run(last_run, out_bytes, err_bytes) c; END IF;
+  IF result->>'state' <> 'succeeded' THEN PERFORM abandon_runs(pod, held_attempt); END IF;
   SELECT decided->CASE WHEN j.cancel_asked_at IS NULL THEN 'plain' ELSE 'cancelled' END INTO choice
     FROM job j WHERE j.id = ended FOR NO KEY UPDATE;
   ending := jsonb_populate_record(NULL::job, choice->'job');
@@ -537,7 +538,7 @@ BEGIN
   RETURN true;
 END $$;
 
--- Ends what a lost worker left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool may have started: its row
+-- Ends what a lost worker, or one that had no answer from here, left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool may have started: its row
 -- stood before it was sent, and the worker may have been lost before it could write down that it had started.
 CREATE FUNCTION abandon_runs(pod uuid, lost_attempt integer) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
