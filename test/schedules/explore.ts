@@ -1,4 +1,5 @@
-import { connect, type startPostgres } from '../support/postgres.ts'
+import pg from 'pg'
+import type { startPostgres } from '../support/postgres.ts'
 import { runSchedule, type Ground, type Outcome } from './run-schedule.ts'
 import { mutate, type Safeguard } from './safeguards.ts'
 
@@ -24,7 +25,8 @@ async function openGround (t: Closing, server: Server, { without, patienceSecond
   const options = { url, connections: 4 }
   const first = await server.openDatabase(t, options)
   const second = await server.openDatabase(t, options)
-  const db = await connect(t, url)
+  const db = new pg.Pool({ connectionString: url, max: 3 })
+  t.teardown(() => db.end())
   if (without) await mutate(db, without)
   const strip = without?.withoutStore ?? (database => database)
   return { databases: [strip(first), strip(second)], db, patienceSeconds, without: without?.without ?? (context => context) }

@@ -4,7 +4,7 @@ import { budget, type World } from './world.ts'
 /** What a caller was told: from then on the job must not be lost. */
 export interface Acknowledged { id: string, word: string, key: string | null }
 
-interface Known { db: pg.Client, world: World, acknowledged: Acknowledged[] }
+interface Known { db: pg.Pool, world: World, acknowledged: Acknowledged[] }
 
 const final = "('succeeded', 'failed', 'cancelled', 'denied', 'expired')"
 

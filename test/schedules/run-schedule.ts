@@ -16,7 +16,7 @@ export interface Ground {
   /** As two processes of ours would open the same database. */
   databases: [Database, Database]
   /** Past all stores. */
-  db: pg.Client
+  db: pg.Pool
   /** What is taken away from each process. */
   without: (context: Context) => Context
   /** How long a schedule may take until everything is final. */
