@@ -20,16 +20,21 @@ export const isUnusable = (error: unknown): boolean => error instanceof RunFailu
   ? error.outcome.podState === 'succeeded'
   : error instanceof Problem && error.code === 'EPH_OUTPUT_UNREADABLE'
 
-/** What follows for the pod from what stopped its measurement; for ends of runs it is the table of outcomes that says it. */
-export function endingOf (problem: Problem, retrySafe: boolean): Ending {
+/**
+ * What follows for the pod from what stopped its measurement; for ends of runs it is the table of outcomes that says it. `repeatable`: the
+ * diagnostic may be repeated, or no tool of it has started.
+ */
+export function endingOf (problem: Problem, repeatable: boolean): Ending {
   if (isUnusable(problem)) return { result: ended('succeeded', problem, 'inconclusive') }
   if (problem instanceof RunFailure) {
     const { podState, retry } = problem.outcome
     const result = ended(podState, problem)
-    return retry && retrySafe ? { retryBecause: problem.message, otherwise: result } : { result }
+    return retry && repeatable ? { retryBecause: problem.message, otherwise: result } : { result }
   }
-  const result = ended(problem.code === 'EPH_FORBIDDEN' ? 'denied' : 'failed', problem)
-  return passing.has(problem.code) ? { retryBecause: problem.message, otherwise: result } : { result }
+  const isDone = passing.has(problem.code) && !repeatable
+  const told = isDone ? new Problem(problem.code, problem.message, { effect: 'done', cause: problem }) : problem
+  const result = ended(problem.code === 'EPH_FORBIDDEN' ? 'denied' : 'failed', told)
+  return passing.has(problem.code) && repeatable ? { retryBecause: problem.message, otherwise: result } : { result }
 }
 
 /** Cancelled or shut down while no tool ran. `isDone`: one had run before, and must not run twice. */

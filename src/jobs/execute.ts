@@ -33,7 +33,7 @@ export async function execute (context: Context, work: Work): Promise<Ending> {
     if (orders.cause && !(error instanceof RunFailure)) return interrupted(orders.cause, orders.hasRun && !retrySafe)
     const problem = asProblem(error)
     if (problem.code === 'EPH_INTERNAL') context.log.error({ err: error, jobId: claim.jobId }, 'A measurement failed unexpectedly')
-    return endingOf(await explainLoss(context, problem, begun.acquired), retrySafe)
+    return endingOf(await explainLoss(context, problem, begun.acquired), retrySafe || !orders.hasStarted)
   }
 }
 

@@ -20,6 +20,7 @@ export function createOrders () {
   let cause: 'cancelled' | 'shutdown' | null = null
   let planned: 'finished' | 'shutdown' | null = null
   let hasRun = false
+  let hasStarted = false
 
   function stop (why: 'cancelled' | 'shutdown', graceSeconds: number, patienceMs: number): void {
     // Who cancels is not kept waiting by a shutdown that has begun.
@@ -44,6 +45,9 @@ export function createOrders () {
     get cause () { return cause },
     /** Whether a tool was ever sent: then something may have been done in the pod. */
     get hasRun () { return hasRun },
+    /** Whether a tool is known to have started: then not even a loss before the next one makes the measurement safe to repeat. */
+    get hasStarted () { return hasStarted },
+    noteStarted: () => { hasStarted = true },
     cancel: () => { stop('cancelled', cancelGraceSeconds, cancelPatienceMs) },
     shutdown,
     /** Captures end now and count as far as they got. */

@@ -118,6 +118,7 @@ async function follow (measurement: Measurement, request: RunRequest, { sinks, s
     run.ended.catch(() => {}) // waited for below, unless it was lost before it started
     followed.hasStarted = await Promise.race([run.started.then(() => true), limit.reached.then(() => false)])
     if (followed.hasStarted) {
+      orders.noteStarted()
       // Where a second run could do harm, that it has started must be known at once.
       mark = setTimeout(() => {
         followed.marked = row.then(() => persist(() => runs.started(request.id)))

@@ -80,6 +80,22 @@ t.test('a channel lost before the tool started is tried 3 times', async t => {
   })
 })
 
+t.test('what must not run twice is not repeated once a tool has started, though a later one was lost before it did', async t => {
+  const twice = lookup({
+    retrySafe: false,
+    async measure (probe) {
+      await probe.run(['dig', 'one'])
+      return { stdout: (await probe.run(['dig', 'two'])).stdout }
+    }
+  })
+  const { channels, run } = drive(t, { diagnostics: [twice] })
+  channels.play = tool => tool.request.argv[1] === 'one' ? answering()(tool) : tool.lose()
+  const { state, pod } = await run()
+  t.equal(state, 'failed')
+  t.match(pod.error, { code: 'EPH_CHANNEL_LOST', effect: 'done' })
+  t.same(channels.requests.map(({ argv }) => argv[1]), ['one', 'two'])
+})
+
 t.test('what may be repeated is, and the lost run stays', async t => {
   let tries = 0
   const once: Play = tool => {
