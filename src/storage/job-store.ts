@@ -44,7 +44,10 @@ export function createJobStore (db: Postgres, prisma: Prisma, changes: JobChange
     },
 
     async appendEvent (jobId, type, data) {
-      await db.rows('SELECT append_events($1, $2)', [jobId, toJsonText([{ type, data }])])
+      // Who no longer holds a pod may still write: the end of a job stays its last event.
+      await db.rows(`
+        WITH open AS MATERIALIZED (SELECT id FROM job WHERE id = $1 AND finished_at IS NULL FOR NO KEY UPDATE)
+        SELECT append_events(id, $2) FROM open`, [jobId, toJsonText([{ type, data }])])
       changes.changed(jobId)
     },
 

@@ -34,7 +34,7 @@ export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChange
 
     async started (id) {
       const [run] = await db.rows<{ job_id: string }>(`
-        WITH begun AS (UPDATE run SET started_at = now() WHERE id = $1 AND started_at IS NULL RETURNING *)
+        WITH begun AS (UPDATE run SET started_at = now() WHERE id = $1 AND started_at IS NULL AND ended_at IS NULL RETURNING *)
         SELECT job_id, append_events(job_id, run_started_event(begun)) FROM begun`, [id])
       if (run) changes.changed(run.job_id)
     },

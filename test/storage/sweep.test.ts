@@ -101,6 +101,19 @@ t.test('sweep ends what must not run twice, if its tool may have started: where 
   }
 })
 
+t.test('a lost worker that comes back writes nothing behind the end of its job', async t => {
+  const { jobs, runs, claimed, lose, podOf } = await open(t)
+  const claim = await claimed({ retrySafe: false })
+  const id = uuidv7()
+  await runs.start({ ...claim, id, sessionId: randomUUID(), argv: ['dig'], reused: false, username: 'ada' })
+  await lose(claim)
+  await jobs.sweep()
+  await runs.started(id)
+  await jobs.appendEvent(claim.jobId, 'run', { runId: id, phase: 'listening' })
+  await checkEvents(t, jobs, claim.jobId, 'failed')
+  t.match((await podOf(claim)).runs, [{ id, startedAt: null, endCause: 'disconnected' }])
+})
+
 t.test('sweep lets what is safe run again, and keeps the runs of the lost attempt as they are', async t => {
   const { jobs, runs, artifacts, claimed, lose, run, podOf } = await open(t)
   const claim = await claimed()
