@@ -4,7 +4,7 @@ import { explore, seedsFrom, type Closing } from './explore.ts'
 import { safeguards } from './safeguards.ts'
 
 const usage = `usage: npm run test:schedules [-- --schedules N] [--seed S] [--lanes L] [--without SAFEGUARD]
-Runs src/jobs on a real Postgres through N schedules (1000) of crashes, delays and lies, seeds S, S + 1, … (a new S each day).
+Runs src/jobs on a real Postgres through N schedules (1000) of crashes, delays and lies, seeds S, S + 1, … (by default another S each day).
 --seed S (or SEED=S) alone replays that one schedule. --without takes a safeguard away, to see that it is missed:
 ${Object.keys(safeguards).map(name => `  ${name}\n`).join('')}`
 

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { SessionDraft, Database } from '#core/ports/storage.ts'
+import type { Database, SessionDraft } from '#core/ports/storage.ts'
 import type { Session } from '#core/session.ts'
 import type { Context } from '#jobs/context.ts'
 
@@ -9,8 +9,9 @@ export interface Safeguard {
   finds: RegExp
   /** Functions of the database: what stands there, and what instead. */
   sql?: Record<string, [string, string]>
-  /** For each process. */
+  /** At the ports of each process. */
   without?: (context: Context) => Context
+  /** At the stores, for those who sweep past the processes too. */
   withoutStore?: (database: Database) => Database
 }
 

@@ -23,7 +23,8 @@ export interface PlannedJob {
 /**
  * What becomes of a process, from a call on: `crash` answers nothing and writes nothing any more (the call itself may have been carried
  * out); `cutOff` reaches no database until its claims were taken away; `freeze` stops before the call until then, and goes on as if
- * nothing had happened.
+ * nothing had happened. Only calls to the database freeze: a process that stands still for longer than its lease just between the row of a
+ * run and the sending of its tool cannot be told from one that sends it in time, and is not drawn.
  */
 export interface Fate { kind: 'crash' | 'cutOff' | 'freeze', step: number, carriedOut: boolean }
 
