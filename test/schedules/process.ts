@@ -27,6 +27,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
   const died = Promise.withResolvers<void>()
   let state: 'alive' | 'ill' | 'dead' | 'buried' = 'alive'
   let steps = 0
+  let isKilled = false
   /** What only time would give back, since no living process knows of it: it is made to run out. */
   const owed = { holders: new Set<string>(), claims: [] as Claim[] }
   const holders = new Set<string>()
@@ -53,13 +54,15 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
     if (!fate || state !== 'alive' || steps < fate.step || (fate.kind !== 'crash' && !isDatabase)) return
     state = fate.kind === 'crash' ? 'dead' : 'ill'
     trace(`${name}: ${fate.kind} at ${what}`)
-    if (state === 'dead') died.resolve()
+    if (state !== 'dead') return
+    isKilled = true
+    died.resolve()
   }
 
   async function call (what: string, args: unknown[], work: () => Promise<unknown>): Promise<unknown> {
     const isDatabase = !/^(?:reader|injector|channels?|bucket|wake)\./.test(what)
     if (isGone()) return await never()
-    steps++
+    if (!fate?.call || fate.call === what) steps++
     strike(what, isDatabase)
     if (isGone()) {
       if (fate!.carriedOut) await work().then(result => note(what, args, result), () => {})
@@ -107,7 +110,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
     died: died.promise,
     get isDead () { return isGone() },
     get isIll () { return state === 'ill' },
-    get wasKilled () { return fate?.kind === 'crash' && steps >= fate.step },
+    get wasKilled () { return isKilled },
     contextOf (context: Context): Context {
       const { jobs, sessions, runs, artifacts, leases, audit } = context.database
       const parts = { jobs, sessions, runs, artifacts, leases, audit }

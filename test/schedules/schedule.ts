@@ -26,7 +26,16 @@ export interface PlannedJob {
  * nothing had happened. Only calls to the database freeze: a process that stands still for longer than its lease just between the row of a
  * run and the sending of its tool cannot be told from one that sends it in time, and is not drawn.
  */
-export interface Fate { kind: 'crash' | 'cutOff' | 'freeze', step: number, carriedOut: boolean }
+export interface Fate {
+  kind: 'crash' | 'cutOff' | 'freeze'
+  /** Null: calls of every kind count. */
+  call: string | null
+  step: number
+  carriedOut: boolean
+}
+
+/** Where a loss leaves most to be found by others. */
+const critical = ['runs.start', 'runs.started', 'runs.started', 'runs.end', 'jobs.finish', 'injector.inject', 'sessions.open']
 
 export interface Schedule {
   seed: number
@@ -41,8 +50,11 @@ export interface Schedule {
   troubles: number
 }
 
-const drawFate = (random: Random, steps: number): Fate =>
-  ({ kind: random.one(['crash', 'crash', 'cutOff', 'freeze']), step: random.integer(1, steps), carriedOut: random.chance(0.5) })
+function drawFate (random: Random, steps: number, call: string | null = null): Fate {
+  const step = random.integer(1, call ? 2 : steps)
+  return { kind: random.one(['crash', 'crash', 'cutOff', 'freeze']), call, step, carriedOut: random.chance(0.5) }
+}
+const drawWorkerFate = (random: Random): Fate => drawFate(random, 45, random.chance(0.5) ? random.one(critical) : null)
 
 function drawJob (random: Random, number: number, pods: string[]): PlannedJob {
   const diagnostic = random.one<DiagnosticName>(['lookup', 'lookup', 'once', 'once', 'capture'])
@@ -69,7 +81,7 @@ export function drawSchedule (seed: number): Schedule {
     seed,
     pods,
     jobs: Array.from({ length: random.integer(1, 6) }, (_, index) => drawJob(random, index, pods)),
-    workers: Array.from({ length: random.integer(2, 3) }, (_, index) => index === 0 || random.chance(0.3) ? drawFate(random, 45) : null),
+    workers: Array.from({ length: random.integer(2, 3) }, (_, index) => index === 0 || random.chance(0.3) ? drawWorkerFate(random) : null),
     api: random.chance(0.3) ? drawFate(random, 25) : null,
     concurrency: random.integer(1, 4),
     lostRings: random.one([0, 0.3, 1]),
@@ -79,7 +91,7 @@ export function drawSchedule (seed: number): Schedule {
 
 /** In words, for who looks for what went wrong. */
 export function describeSchedule ({ pods, jobs, workers, api, ...rest }: Schedule): string[] {
-  const fate = (fate: Fate | null) => fate ? `${fate.kind} at call ${fate.step}${fate.kind === 'crash' && fate.carriedOut ? ', which is carried out' : ''}` : 'lives'
+  const fate = (fate: Fate | null) => fate ? `${fate.kind} at call ${fate.step}${fate.call ? ` of ${fate.call}` : ''}${fate.kind === 'crash' && fate.carriedOut ? ', which is carried out' : ''}` : 'lives'
   return [
     `pods ${pods.join(', ')}; ${JSON.stringify(rest)}`,
     ...workers.map((worker, index) => `worker-${index}: ${fate(worker)}`),
