@@ -26,6 +26,7 @@ async function openGround (t: Closing, server: Server, { without, patienceSecond
   const first = await server.openDatabase(t, options)
   const second = await server.openDatabase(t, options)
   const db = new pg.Pool({ connectionString: url, max: 3 })
+  db.on('error', () => {}) // the server may end before an idle connection has closed
   t.teardown(() => db.end())
   if (without) await mutate(db, without)
   const strip = without?.withoutStore ?? (database => database)
