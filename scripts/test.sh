@@ -68,11 +68,12 @@ if [ "$what" = all ] || [ "$what" = integration ]; then
 fi
 
 if [ "$what" = all ] || [ "$what" = e2e ]; then
-  # These hardly work: they wait for tokens to expire and for lost connections to be noticed, and may as well wait together.
-  waiting=(test/e2e/{access,bad-input,channel-faults,lost-cluster,lost-database}.test.ts)
-  suite end-to-end 900 3 "${waiting[@]}"
-  mapfile -t files < <(tests_in test/e2e | grep -vxF "$(printf '%s\n' "${waiting[@]}")")
-  suite end-to-end 900 1 "${files[@]}"
+  # Most of them wait, for pods, for tokens to expire, for lost connections to be noticed, and may as well wait together. These work hard,
+  # or look at how soon something ends.
+  alone=(test/e2e/{big-capture,evidence,in-cluster,kubernetes,lost-store,main-job,memory,outcomes,restart}.test.ts)
+  mapfile -t files < <(tests_in test/e2e | grep -vxF "$(printf '%s\n' "${alone[@]}")")
+  suite end-to-end 900 3 "${files[@]}"
+  suite end-to-end 900 1 "${alone[@]}"
 fi
 
 [ "$broken" = 0 ] || [ "$failed" -gt 0 ] || failed=1
