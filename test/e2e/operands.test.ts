@@ -17,6 +17,8 @@ const atOnce = 12
 const secondsEach = 15
 /** What tools say when they understood where to go, but there is no way, or do not want to go to so many. */
 const noWay = /unreachable|no route|not known|cannot assign|not supported|not permitted|No such device|no suitable address|(?:broad|multi)cast ping|ping broadcast/i
+/** curl says no more than that it tried; what it took for no address would be a bad URL, or a name to be resolved. */
+const tried = /^curl: \((?:7|28|56)\) /m
 const misread = /usage:|invalid option|unrecognized option|unknown option|requires an argument|bad option|invalid argument: /i
 
 /** Whether a tool took the operands for what they are: it says so itself, beside any echo of its own command line. */
@@ -24,7 +26,7 @@ function tookAsOperand ({ out, err }: { out: string, err: string }, operands: st
   const said = [...out.split('\n'), ...err.split('\n')].filter(line => !line.startsWith('; <<>> ')).join('\n').toLowerCase()
   if (misread.test(said)) return false
   // tcpdump opens the device only when it has understood the filter, and says nothing more of that.
-  return /listening on /.test(said) || noWay.test(said) || operands.every(operand => said.includes(operand.replace(/^@/, '').toLowerCase()))
+  return /listening on /.test(said) || noWay.test(said) || tried.test(said) || operands.every(operand => said.includes(operand.replace(/^@/, '').toLowerCase()))
 }
 
 const catalogue = await loadCatalogue()
