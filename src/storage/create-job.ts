@@ -42,7 +42,7 @@ const podRow = (draft: DraftPod, priority: number) => ({
   error: draft.error
 })
 
-function toDocument (draft: JobDraft): Record<string, unknown> {
+function toDocument (draft: JobDraft) {
   const pods: DecidedPod[] = draft.pods.map(pod =>
     ({ pod: pod.pod.name, state: podState(pod), verdict: null, error: pod.error, findings: [] }))
   const decided = decideJob(pods, false)
@@ -100,11 +100,26 @@ function toDocument (draft: JobDraft): Record<string, unknown> {
 export const mismatch = (key: string): Problem =>
   new Problem('EPH_IDEMPOTENCY_MISMATCH', `Cannot launch the job: the Idempotency-Key "${key}" was used for another request`)
 
+/** What job_document() would answer of a job that was stored just now, without reading it back; a test compares them. */
+function newDocument ({ job, pods }: Pick<ReturnType<typeof toDocument>, 'job' | 'pods'>, createdAt: Date): JobDocument {
+  const unknownYet = { verdict: null, findings: [], started_at: null }
+  const times = { created_at: createdAt, finished_at: isFinal(job.state) ? createdAt : null }
+  return {
+    job: { ...job, ...unknownYet, ...times, deduplicated_from: null, retry_of: null },
+    verdicts: { none: pods.length },
+    pods: pods.slice(0, inlinePods + 1).map(pod => ({ pod: { ...pod, ...unknownYet, role: 'source', report: null }, session: null, runs: [] }))
+  }
+}
+
+interface Created { outcome: 'created' | 'replayed' | 'mismatch', created_at: Date, document: JobDocument }
+
 export function createJob (db: Querier, cluster: string): JobStore['create'] {
   return async (draft): Promise<{ job: Job, replayed: boolean }> => {
-    const [row] = await db.rows<{ outcome: 'created' | 'replayed' | 'mismatch', document: JobDocument }>(
-      'SELECT outcome, document FROM create_job($1, $2)', [toJsonText(toDocument(draft)), inlinePods + 1])
+    const text = toJsonText(toDocument(draft))
+    const [row] = await db.rows<Created>('SELECT outcome, created_at, document FROM create_job($1, $2)', [text, inlinePods + 1])
     if (!row || row.outcome === 'mismatch') throw mismatch(draft.idempotency?.key ?? '')
-    return { job: toJob(row.document, cluster), replayed: row.outcome === 'replayed' }
+    if (row.outcome === 'replayed') return { job: toJob(row.document, cluster), replayed: true }
+    // As it was stored: texts are cleaned.
+    return { job: toJob(newDocument(JSON.parse(text), row.created_at), cluster), replayed: false }
   }
 }

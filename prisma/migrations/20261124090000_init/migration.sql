@@ -308,8 +308,8 @@ BEGIN
 END $$;
 
 -- Job, pods, events, audit event, outbox and idempotency key in one transaction and one round trip.
--- outcome: created, replayed, mismatch.
-CREATE FUNCTION create_job(draft jsonb, inline_pods integer, OUT outcome text, OUT document json) LANGUAGE plpgsql AS $$
+-- outcome: created, replayed, mismatch. document: of the job that is replayed; who has created one knows what stands in it.
+CREATE FUNCTION create_job(draft jsonb, inline_pods integer, OUT outcome text, OUT created_at timestamptz, OUT document json) LANGUAGE plpgsql AS $$
 DECLARE
   made job := jsonb_populate_record(NULL::job, draft->'job');
   used idempotency_key := jsonb_populate_record(NULL::idempotency_key, draft->'idempotency');
@@ -333,7 +333,8 @@ BEGIN
     VALUES (made.id, made.namespace, made.diagnostic, made.diagnostic_version, made.retry_safe, made.target, made.params, made.reason, made.labels,
             made.label_index, made.image, made.priority, made.timeout_seconds, made.expires_at, made.matched, made.rule, made.pod_count,
             made.requested_by, made.actor, made.principal, made.state, made.error, made.search, jsonb_array_length(draft->'events'),
-            CASE WHEN made.state NOT IN ('awaitingApproval', 'queued') THEN now() END);
+            CASE WHEN made.state NOT IN ('awaitingApproval', 'queued') THEN now() END)
+    RETURNING job.created_at INTO created_at;
   INSERT INTO job_pod (id, job_id, alone, requested_by, priority, namespace, pod, pod_uid, node, owner_kind, owner_name, target_container,
                        snapshot, state, error, expires_at, finished_at)
     SELECT id, made.id, made.pod_count = 1, made.requested_by, priority, namespace, pod, pod_uid, node, owner_kind, owner_name,
@@ -343,7 +344,6 @@ BEGIN
   PERFORM record_audit(draft->'audit');
   INSERT INTO outbox (job_id) SELECT made.id WHERE made.state = 'queued';
   outcome := 'created';
-  document := job_document(made.id, inline_pods);
 END $$;
 
 -- Claims the fairest queued pods of jobs: least running per caller first, then priority, then age, within the limits per caller,
