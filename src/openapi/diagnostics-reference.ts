@@ -41,6 +41,7 @@ type Answers = ReadonlyMap<string, { verdict: string, report: Record<string, unk
 function section (diagnostic: AnyDiagnostic, answers: Answers): string[] {
   const { name, version, title, summary, symptoms, examples } = diagnostic
   const { profiles, right, payload, retrySafe, sharesProcesses, typicalSeconds } = diagnostic
+  const { steps = [] } = diagnostic
   const [first, ...others] = examples
   const parameters = parameterRows(diagnostic.params)
   const answer = answers.get(name)
@@ -62,7 +63,8 @@ function section (diagnostic: AnyDiagnostic, answers: Answers): string[] {
     ...(answer ? [`The verdict is ${code(answer.verdict)}, and the pod's report:`, ['```json', JSON.stringify(answer.report, null, 2), '```'].join('\n')] : []),
     ...others.map(example => `${example.title}: ${code(JSON.stringify(example.params))}`),
     '### Findings',
-    findingsTable(diagnostic.findings)
+    ...(steps.length > 0 ? [`Those of its steps: ${steps.map(step => `[${step}](#${step})`).join(', ')}.`] : []),
+    ...(Object.keys(diagnostic.findings).length > 0 ? [findingsTable(diagnostic.findings)] : [])
   ]
 }
 
