@@ -153,7 +153,7 @@ export default defineDiagnostic({
   payload: false,
   retrySafe: true,
   sharesProcesses: false,
-  typicalSeconds: 0.1,
+  typicalSeconds: 0.2,
   examples: [{ title: 'How the pod resolves names', params: {} }],
   params: Type.Object({}, { additionalProperties: false }),
   report: Report,

@@ -46,7 +46,7 @@ export default defineDiagnostic({
   payload: true,
   retrySafe: false,
   sharesProcesses: false,
-  typicalSeconds: 10,
+  typicalSeconds: 12,
   examples: [
     { title: 'Ten seconds of what one port sees', params: { filter: { protocol: 'tcp', port: 8080 } } },
     { title: 'What goes to one address, until it is asked to finish', params: { durationSeconds: 600, filter: { host: '10.96.0.10' } } },

@@ -130,7 +130,7 @@ export default defineDiagnostic({
   payload: false,
   retrySafe: true,
   sharesProcesses: false,
-  typicalSeconds: 3,
+  typicalSeconds: 4,
   examples: [
     { title: 'The way to a node', params: { destination: { host: '10.99.0.1' } } },
     { title: 'Where sparse loss begins', params: { destination: { host: '192.0.2.10' }, method: 'mtr', samples: 30 } },

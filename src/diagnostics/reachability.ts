@@ -175,7 +175,7 @@ export default defineDiagnostic({
   payload: false,
   retrySafe: true,
   sharesProcesses: false,
-  typicalSeconds: 0.5,
+  typicalSeconds: 0.8,
   examples: [
     { title: 'A Service by the name that the application uses', params: { destination: { host: 'orders.shop', port: 8080 } } },
     { title: 'A Service, whatever its name is', params: { destination: { service: { namespace: 'shop', name: 'orders' }, port: 8080 } } },

@@ -86,7 +86,7 @@ export default defineDiagnostic({
   payload: false,
   retrySafe: true,
   sharesProcesses: false,
-  typicalSeconds: 0.4,
+  typicalSeconds: 0.5,
   examples: [
     { title: 'A port of a Service, by its name', params: { destinations: [{ host: 'orders.shop', port: 8080 }] } },
     { title: 'A Service and a pod, by what the cluster knows of them', params: { destinations: [{ service: { namespace: 'shop', name: 'orders' }, port: 8080 }, { pod: { namespace: 'shop', name: 'orders-0' }, port: 8080 }] } },

@@ -41,3 +41,8 @@ t.test('questions over UDP are as long as their protocols say', t => {
   t.same(sizes, { line: 1, dns: 17, ntp: 48 })
   t.end()
 })
+
+t.test('the nc of busybox, which knows none of our options, is unreadable, not closed', t => {
+  t.throws(() => parseNetcat(recordedText('nc-busybox.stderr.txt')), { code: 'EPH_OUTPUT_UNREADABLE', message: /invalid option/ })
+  t.end()
+})
