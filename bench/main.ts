@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Test } from 'tap'
+import { renewSample } from '../scripts/demo/cluster.ts'
 import { images, kubeconfig, labEnvironment, makeNamespace, makePod, programs } from '../test/support/lab.ts'
 import { startS3 } from '../test/support/s3.ts'
 import { startService, type Service } from '../test/support/service.ts'
@@ -60,7 +61,10 @@ async function main (): Promise<void> {
   const comparisons: Comparison[] = []
   if (wanted.includes('single')) comparisons.push(...await benchWith('file store', world, benchSingle))
   if (wanted.includes('many')) comparisons.push(...await benchWith('file store', world, benchMany))
-  if (wanted.includes('catalogue')) comparisons.push(...await benchWith('file store', world, benchCatalogue))
+  if (wanted.includes('catalogue')) {
+    renewSample()
+    comparisons.push(...await benchWith('file store', world, benchCatalogue))
+  }
   if (wanted.includes('stream')) {
     for (const store of ['file store', 'S3'] as const) comparisons.push(...await benchWith(store, world, each => benchStream(store, each)))
   }

@@ -5,11 +5,13 @@ import { launchExample } from '../bench/catalogue.ts'
 import { exampleFile } from '../src/example-answers.ts'
 import { labEnvironment } from '../test/support/lab.ts'
 import { startService } from '../test/support/service.ts'
+import { renewSample } from './demo/cluster.ts'
 
 const wanted = process.argv.slice(2)
 const catalogue = await loadCatalogue()
 for (const name of wanted) if (!catalogue.has(name)) throw new Error(`Cannot record "${name}": the catalogue has ${[...catalogue.keys()].join(', ')}`)
 
+renewSample()
 const service = await startService({ env: labEnvironment() })
 try {
   for (const diagnostic of catalogue.values()) {
