@@ -45,6 +45,12 @@ export function placeErrors (place: Place, pointer: string): FieldError[] {
     : []
 }
 
+/** As `placeErrors`, and then whether the family that was asked for fits; that is a parameter of its own. */
+export function aimErrors (place: Place, pointer: string, family: number | undefined): FieldError[] {
+  const errors = placeErrors(place, pointer)
+  return errors.length > 0 ? errors : familyErrors(place, family, '/params/family')
+}
+
 /** As `placeErrors`, for a family beside it. */
 export function familyErrors ({ host }: Place, family: number | undefined, pointer: string): FieldError[] {
   if (family === undefined) return []

@@ -6,7 +6,7 @@ import { portOfService, serviceAt } from '#analysis/service-address.ts'
 import { sampleMethods, Samples, secondsToSample, takeSamples, type SampleMethod } from '#analysis/take-samples.ts'
 import { TracedPath, tracePath } from '#analysis/trace-path.ts'
 import { AddressNames, nameless } from '#core/address.ts'
-import { Family, familyErrors, Place, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
+import { aimErrors, Family, Place, placeReadings, sayPlace } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
 import { OrNull } from '#core/schema.ts'
 import { sidecarProxyOf } from '#core/sidecar-proxy.ts'
@@ -151,10 +151,7 @@ export default defineDiagnostic({
     waitSeconds: Type.Integer({ minimum: 1, maximum: 5, default: 2, description: 'How long a silent hop is waited for' }),
     measureMtu: Type.Boolean({ default: true, description: 'Whether to find the largest packet that arrives, too; not with tcp' })
   }, { additionalProperties: false }),
-  contradictions: ({ destination, family }) => {
-    const errors = placeErrors(destination, '/params/destination')
-    return errors.length > 0 ? errors : familyErrors(destination, family, '/params/family')
-  },
+  contradictions: ({ destination, family }) => aimErrors(destination, '/params/destination', family),
   reads: ({ destination }) => placeReadings(destination),
   report: Report,
   findings: {

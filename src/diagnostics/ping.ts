@@ -5,7 +5,7 @@ import { resolvePlace, secondsToResolve } from '#analysis/resolve-place.ts'
 import { portOfService, serviceAt } from '#analysis/service-address.ts'
 import { summarizeTimes, TimesOrNull } from '#analysis/times.ts'
 import { AddressNames } from '#core/address.ts'
-import { Family, familyErrors, Place, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
+import { aimErrors, Family, Place, placeReadings, sayPlace } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
 import type { Probe } from '#core/probe.ts'
 import { OrNull } from '#core/schema.ts'
@@ -187,10 +187,8 @@ export default defineDiagnostic({
     waitSeconds: Type.Integer({ minimum: 1, maximum: 10, default: 3, description: 'How long silence is waited for' }),
     slowMs: Type.Integer({ minimum: 1, maximum: 60_000, default: 100, description: 'A mean time from here on is a finding' })
   }, { additionalProperties: false }),
-  contradictions: ({ destinations, family }) => destinations.flatMap((place, index) => {
-    const errors = placeErrors(place, `/params/destinations/${index}`)
-    return errors.length > 0 ? errors : familyErrors(place, family, '/params/family')
-  }),
+  contradictions: ({ destinations, family }) =>
+    destinations.flatMap((destination, index) => aimErrors(destination, `/params/destinations/${index}`, family)),
   reads: ({ destinations }) => destinations.flatMap(placeReadings),
   report: Type.Object({
     targets: Type.Array(Target, { description: 'One for each destination, in this order' }),

@@ -6,7 +6,7 @@ import { secondsToFindMtu } from '#analysis/path-mtu.ts'
 import { findPolicies, PoliciesAround } from '#analysis/policies-around.ts'
 import { secondsToSample } from '#analysis/take-samples.ts'
 import type { NamedObject } from '#core/address.ts'
-import { Destination, Family, familyErrors, placeErrors, placeReadings } from '#core/destination.ts'
+import { aimErrors, Destination, Family, placeReadings } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
 import { severities, verdictOf, verdicts, type JudgedFinding } from '#core/finding.ts'
 import type { Probe } from '#core/probe.ts'
@@ -191,10 +191,7 @@ export default defineDiagnostic({
         'does not answer it is traced in any case'
     })
   }, { additionalProperties: false }),
-  contradictions ({ destination, family }) {
-    const errors = placeErrors(destination, '/params/destination')
-    return errors.length > 0 ? errors : familyErrors(destination, family, '/params/family')
-  },
+  contradictions: ({ destination, family }) => aimErrors(destination, '/params/destination', family),
   reads: ({ destination }) => destination.service
     ? serviceReadings(destination.service.namespace, destination.service.name)
     : placeReadings(destination),

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { askUdp, Attempt, connect, evidenceOf, isOpen, sayAttempts } from '#analysis/connect.ts'
 import { pathThroughProxy } from '#analysis/path-through-proxy.ts'
 import { resolvePlace, secondsToResolve } from '#analysis/resolve-place.ts'
-import { Destination, Family, familyErrors, placeErrors, placeReadings, sayPlace } from '#core/destination.ts'
+import { aimErrors, Destination, Family, placeReadings, sayPlace } from '#core/destination.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
 import { OrNull } from '#core/schema.ts'
 import { sidecarProxyOf } from '#core/sidecar-proxy.ts'
@@ -107,10 +107,8 @@ export default defineDiagnostic({
       minimum: 0, maximum: 10_000, default: 200, description: 'How long an open TCP connection is held, in a second connect, to see whether it is cut; 0: not at all'
     })
   }, { additionalProperties: false }),
-  contradictions: ({ destinations, family }) => destinations.flatMap((destination, index) => {
-    const errors = placeErrors(destination, `/params/destinations/${index}`)
-    return errors.length > 0 ? errors : familyErrors(destination, family, '/params/family')
-  }),
+  contradictions: ({ destinations, family }) =>
+    destinations.flatMap((destination, index) => aimErrors(destination, `/params/destinations/${index}`, family)),
   reads: ({ destinations }) => destinations.flatMap(placeReadings),
   report: Type.Object({
     connections: Type.Array(Connection, { description: 'One for each destination, in this order' }),
