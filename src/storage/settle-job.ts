@@ -36,9 +36,11 @@ export async function settleJob (tx: Querier, jobId: string, events: DraftEvent[
       await tx.rows('INSERT INTO finding (job_pod_id, ordinal, job_id, code, severity) VALUES ($1, 0, $2, $3, $4)',
         [id, jobId, disagreement.code, disagreement.severity])
     }
-    await tx.rows('SELECT end_job($1, $2)', [jobId, toJsonText(endedJob(decided))])
     all.push(...endEvents(decided))
-  } else if (decided.state === 'queued' && job.state === 'running') { // only a claim starts a job: a pod that ended waiting does not
+    await tx.rows('SELECT end_job($1, $2, $3)', [jobId, toJsonText(endedJob(decided)), toJsonText(all)])
+    return
+  }
+  if (decided.state === 'queued' && job.state === 'running') { // only a claim starts a job: a pod that ended waiting does not
     await tx.rows('UPDATE job SET state = $2 WHERE id = $1', [jobId, decided.state])
     all.push(jobEvent(decided.state, null, null))
   }

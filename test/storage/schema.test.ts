@@ -26,7 +26,7 @@ t.test('the migrations make what Prisma has no words for', async t => {
     'FUNCTION claim_job_pods(worker text, want integer, lease_seconds integer, max_caller integer, max_namespace integer, max_node integer)',
     'FUNCTION close_run(ending jsonb, out_bytes bytea, err_bytes bytea, OUT job uuid, OUT events jsonb)',
     'FUNCTION create_job(draft jsonb, inline_pods integer, OUT outcome text, OUT created_at timestamp with time zone, OUT document json)',
-    'FUNCTION end_job(job uuid, decided jsonb)',
+    'FUNCTION end_job(job uuid, decided jsonb, events jsonb)',
     'FUNCTION end_pod(pod uuid, held_attempt integer, worker text, only_alone boolean, result jsonb)',
     'FUNCTION end_run(ending jsonb, out_bytes bytea, err_bytes bytea)',
     'FUNCTION ensure_partitions(parent text, ahead integer, at timestamp with time zone)',

@@ -441,14 +441,15 @@ BEGIN
   RETURN job;
 END $$;
 
--- Writes what core decided for a job whose pods are all final.
-CREATE FUNCTION end_job(job uuid, decided jsonb) RETURNS void LANGUAGE plpgsql AS $$
+-- Writes what core decided for a job whose pods are all final, and its last events, in one new version of its row.
+CREATE FUNCTION end_job(job uuid, decided jsonb, events jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  ending job := jsonb_populate_record(NULL::job, decided);
+  ending job := jsonb_populate_record(NULL::job, decided); last integer;
 BEGIN
   UPDATE job j SET state = ending.state, verdict = ending.verdict, error = ending.error, findings = ending.findings,
-         search = j.search || coalesce(ending.search, ''), finished_at = clock_timestamp()
-    WHERE j.id = job AND j.finished_at IS NULL;
+         search = j.search || coalesce(ending.search, ''), finished_at = clock_timestamp(), event_seq = j.event_seq + jsonb_array_length(events)
+    WHERE j.id = job AND j.finished_at IS NULL RETURNING j.event_seq INTO last;
+  IF FOUND THEN PERFORM insert_events(job, last, events); END IF;
 END $$;
 
 -- Stores output in pieces of 64 KiB; answers the event that points to it, or nothing where it is there already.
@@ -522,24 +523,20 @@ CREATE FUNCTION finish_alone(pod uuid, held_attempt integer, worker text, result
                              last_run jsonb, out_bytes bytea, err_bytes bytea) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-  ended uuid := end_pod(pod, held_attempt, worker, true, result); choice jsonb; ending job; before jsonb; last integer;
+  ended uuid := end_pod(pod, held_attempt, worker, true, result); choice jsonb; before jsonb;
 BEGIN
   IF ended IS NULL THEN RETURN false; END IF;
   IF last_run IS NOT NULL THEN SELECT c.events INTO before FROM close_run(last_run, out_bytes, err_bytes) c; END IF;
   IF result->>'state' <> 'succeeded' THEN PERFORM abandon_runs(pod, held_attempt); END IF;
   SELECT decided->CASE WHEN j.cancel_asked_at IS NULL THEN 'plain' ELSE 'cancelled' END INTO choice
     FROM job j WHERE j.id = ended FOR NO KEY UPDATE;
-  ending := jsonb_populate_record(NULL::job, choice->'job');
-  events := coalesce(before, '[]') || events || (choice->'events');
-  UPDATE job j SET state = ending.state, verdict = ending.verdict, error = ending.error, findings = ending.findings,
-         search = j.search || coalesce(ending.search, ''), finished_at = clock_timestamp(), event_seq = j.event_seq + jsonb_array_length(events)
-    WHERE j.id = ended RETURNING j.event_seq INTO last;
-  PERFORM insert_events(ended, last, events);
+  PERFORM end_job(ended, choice->'job', coalesce(before, '[]') || events || (choice->'events'));
   RETURN true;
 END $$;
 
--- Ends what a lost worker, or one that had no answer from here, left of an attempt: its runs and artifacts keep what was stored. Answers whether a tool may have started: its row
--- stood before it was sent, and the worker may have been lost before it could write down that it had started.
+-- Ends what a lost worker, or one that had no answer from here, left of an attempt: its runs and artifacts keep what was stored. Answers
+-- whether a tool may have started: its row stood before it was sent, and the worker may have been lost before it could write down that it
+-- had started.
 CREATE FUNCTION abandon_runs(pod uuid, lost_attempt integer) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   truncated jsonb := '{"state": "truncated", "reason": "disconnected"}'; events jsonb;
