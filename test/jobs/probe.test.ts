@@ -74,30 +74,38 @@ t.test('objects are read with the rights of the caller', async t => {
 t.test('addresses are named from namespaces in which the caller may list', async t => {
   const ips = ['10.244.0.9', '10.96.0.20', '10.99.0.1', '192.0.2.1', 'no-address', '10.244.0.9']
   const naming = lookup({ measure: async probe => ({ names: await probe.nameAddresses(ips) }) })
-  const { cluster, run, logged } = drive(t, { diagnostics: [naming] })
-  cluster.pods.push(
-    examplePod({ namespace: 'data', name: 'gone', phase: 'Succeeded', podIPs: ['10.244.0.9'] }),
-    examplePod({ namespace: 'data', name: 'db-0', podIPs: ['10.244.0.9'] }),
-    examplePod({ namespace: 'data', name: 'agent', podIPs: ['10.99.0.1'], hostNetwork: true, node: 'node-2' })
-  )
-  cluster.services.push(exampleService({ namespace: 'data' }))
+  /** A service that knows nothing yet: names are remembered for some seconds. */
+  function begin () {
+    const { cluster, run, logged } = drive(t, { diagnostics: [naming] })
+    cluster.pods.push(
+      examplePod({ namespace: 'data', name: 'gone', phase: 'Succeeded', podIPs: ['10.244.0.9'] }),
+      examplePod({ namespace: 'data', name: 'db-0', podIPs: ['10.244.0.9'] }),
+      examplePod({ namespace: 'data', name: 'agent', podIPs: ['10.99.0.1'], hostNetwork: true, node: 'node-2' })
+    )
+    cluster.services.push(exampleService({ namespace: 'data' }))
+    return { cluster, logged, namesOf: async () => (await run()).pod.report }
+  }
   const nobody = { pod: null, service: null, node: null }
   const db = { pod: { namespace: 'data', name: 'db-0' }, service: null, node: 'node-1' }
   const service = { pod: null, service: { namespace: 'data', name: 'orders' }, node: null }
   const node = { pod: null, service: null, node: 'node-2' }
-  const namesOf = async () => (await run()).pod.report
-  t.strictSame(await namesOf(), { names: [db, service, node, nobody, nobody, db] })
-  cluster.denied.add('list pods data')
-  t.strictSame(await namesOf(), { names: [nobody, service, nobody, nobody, nobody, nobody] })
-  cluster.denied.clear()
+  const everywhere = begin()
+  t.strictSame(await everywhere.namesOf(), { names: [db, service, node, nobody, nobody, db] })
+  everywhere.cluster.denied.add('list pods data')
+  everywhere.cluster.lookUp = async () => { t.fail('what is known is not looked up again') }
+  t.strictSame(await everywhere.namesOf(), { names: [nobody, service, nobody, nobody, nobody, nobody] }, 'rights are asked for anew')
 
+  const { cluster, namesOf } = begin()
   cluster.lookUp = async namespace => { if (namespace === null) throw new Problem('EPH_ACCOUNT_FORBIDDEN', 'Cannot list pods everywhere') }
-  t.strictSame(await namesOf(), { names: ips.map(() => nobody) }, 'our account may look in the pod\'s namespace only')
   cluster.pods[2]!.namespace = 'shop'
-  t.match(await namesOf(), { names: [{ pod: { namespace: 'shop', name: 'db-0' } }] })
-  cluster.lookUp = async () => { throw new Problem('EPH_CLUSTER_UNAVAILABLE', 'Cannot look') }
-  t.strictSame(await namesOf(), { names: ips.map(() => nobody) }, 'a measurement stands without names')
-  t.match(logged.at(-1), { text: 'Cannot tell whose an address is' })
+  t.match(await namesOf(), { names: [{ pod: { namespace: 'shop', name: 'db-0' } }, nobody] }, 'our account may look in the pod\'s namespace only')
+
+  const dark = begin()
+  dark.cluster.lookUp = async () => { throw new Problem('EPH_CLUSTER_UNAVAILABLE', 'Cannot look') }
+  t.strictSame(await dark.namesOf(), { names: ips.map(() => nobody) }, 'a measurement stands without names')
+  t.match(dark.logged.at(-1), { text: 'Cannot tell whose an address is' })
+  dark.cluster.lookUp = async () => {}
+  t.match(await dark.namesOf(), { names: [db] }, 'a failure is not remembered')
 })
 
 const inner = (rest: Partial<AnyDiagnostic> = {}) => ({
