@@ -13,11 +13,14 @@ export interface Reading { pod: PodSummary | null, namespace: NamespaceSummary |
 /** Launches that come close together read their namespace once. */
 const namespaceMs = 100
 
+/** Launches on one target that come in a flood share so many readings of it at the most. */
+const aimEveryMs = 20
+
 /** Readings of the cluster, not older than 250 ms; shared by all that read it in this process, hence without a signal. */
 export const recentReadings = perObject((reader: ClusterReader) => {
   const pods = createRecent<Reading>(maxAgeMs)
   const namespaces = createRecent<NamespaceSummary | null>(namespaceMs)
-  const shareAims = shareCalls<Aim>()
+  const shareAims = shareCalls<Aim>(aimEveryMs)
   const readNamespace = (name: string) => namespaces.of(name, () => reader.namespace(name))
 
   const readPod = async (namespace: string, name: string): Promise<Reading> => {

@@ -10,6 +10,8 @@ import { createMemoryBudget } from './memory-budget.ts'
 import { createOrders, type Orders } from './orders.ts'
 
 const sweepMs = 1000
+/** From a claim that found something to the next: what comes in a burst is claimed together. */
+const claimEveryMs = 10
 const memoryBytes = 128 << 20
 
 /** Claims pods of jobs and measures them, as many at once as the policy allows. */
@@ -47,6 +49,7 @@ export function createWorker (context: Context) {
       for (const claim of claims) begin(claim)
       // Fewer than wanted: that was all, until somebody rings.
       if (claims.length === room) again = true
+      if (claims.length > 0) await delay(claimEveryMs)
     }
   }
 

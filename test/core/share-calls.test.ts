@@ -56,3 +56,20 @@ t.test('a failure is for those who shared it; afterwards everything is read anew
   t.equal(await again, 5)
   t.equal(state.reads, 3)
 })
+
+t.test('with a pace, calls that somebody waited for follow each other no sooner; who asks alone waits for nobody', async t => {
+  const begun: number[] = []
+  const calls = shareCalls<number>(60)
+  const ask = () => calls('a', async () => begun.push(performance.now()))
+  await ask()
+  await ask()
+  t.equal(begun.length, 2, 'one after the other')
+  const first = ask()
+  const shared = [ask(), ask()]
+  await first
+  t.strictSame(await Promise.all(shared), [4, 4])
+  await Promise.all([ask(), ask(), ask()])
+  t.equal(begun.length, 5)
+  // A timer may fire a millisecond early, never late enough to matter here.
+  t.ok(begun[4]! - begun[3]! >= 58, `${begun[4]! - begun[3]!} ms`)
+})
