@@ -69,12 +69,10 @@ t.test('a caller who may read nothing of the cluster is told so, and gets all el
 t.test('REST and GraphQL give the same report', async t => {
   const { diagnostic: _, ...request } = requestFor()
   const rest = await service.launch({ ...request, diagnostic: 'dns-config' }, { prefer: 'wait=50' })
-  const ask = async <T>(query: string, variables: Record<string, unknown>): Promise<T> =>
-    (await service.call<{ data: T }>('POST', '/graphql', { body: { query, variables } })).body.data
-  const { launchJob: { id } } = await ask<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
+  const { launchJob: { id } } = await service.graphql<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
     input: { target: request.target, diagnostic: { dnsConfig: {} } }
   })
   await service.final(id)
-  const { job } = await ask<{ job: { pods: { nodes: { reportJson: unknown }[] } } }>('query ($id: ID!) { job(id: $id) { pods { nodes { reportJson } } } }', { id })
+  const { job } = await service.graphql<{ job: { pods: { nodes: { reportJson: unknown }[] } } }>('query ($id: ID!) { job(id: $id) { pods { nodes { reportJson } } } }', { id })
   t.same(job.pods.nodes[0]?.reportJson, rest.pods.items[0]?.report)
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { labEnvironment, makeNamespace, makePod, nodeAddress, podOf, readPod } from '../support/lab.ts'
-import { makeRouters, type Router } from '../support/routers.ts'
+import { makeRouters, withRule } from '../support/routers.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -16,16 +16,6 @@ const launch = (params: Record<string, unknown>, target: { namespace: string, po
 const traceEnd = (rest: Record<string, unknown> = {}) => launch({ destination: { host: end.address }, waitSeconds: 1, ...rest })
 const codesOf = ({ findings }: Job) => findings.map(({ code }) => code)
 const reportOf = (job: Job) => job.pods.items[0]?.report
-
-/** What fails while the rule stands must pass without it. */
-async function withRule<T> (router: Router, rule: string[], measure: () => Promise<T>): Promise<T> {
-  router.run('iptables', '-A', ...rule)
-  try {
-    return await measure()
-  } finally {
-    router.run('iptables', '-D', ...rule)
-  }
-}
 
 t.test('the path to a host behind two routers is seen whole, from a pod without a shell too', async t => {
   for (const target of [{ namespace, pod }, { namespace: 'distroless', pod: makePod('distroless') }]) {

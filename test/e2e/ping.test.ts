@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { apply, labEnvironment, makeNamespace, makePod, nodeAddress, readPod } from '../support/lab.ts'
-import { makeRouters } from '../support/routers.ts'
+import { makeRouters, withRule } from '../support/routers.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -14,16 +14,6 @@ const launch = (params: Record<string, unknown>, target: { namespace: string, po
   service.launch({ diagnostic: 'ping', target, params }, { prefer: 'wait=50' })
 const pingEnd = (rest: Record<string, unknown> = {}) => launch({ destinations: [{ host: end.address }], waitSeconds: 1, ...rest })
 const codesOf = ({ findings }: Job) => findings.map(({ code }) => code)
-
-/** While the rule stands, and not longer: what fails beside it must pass without it. */
-async function withRule<T> (rule: string[], measure: () => Promise<T>): Promise<T> {
-  second.run('iptables', '-A', ...rule)
-  try {
-    return await measure()
-  } finally {
-    second.run('iptables', '-D', ...rule)
-  }
-}
 
 t.test('a pod, a node and a host behind routers answer, from a pod without a shell too', async t => {
   const { podIP } = readPod(namespace, pod).status
@@ -43,9 +33,9 @@ t.test('a pod, a node and a host behind routers answer, from a pod without a she
 
 t.test('total loss, partial loss and a high latency are told apart', async t => {
   const toEnd = ['FORWARD', '-d', end.address]
-  t.match(await withRule([...toEnd, '-j', 'DROP'], () => pingEnd()), { verdict: 'fail', findings: [{ code: 'PING_NO_REPLY', data: { sent: 5, received: 0 } }] })
+  t.match(await withRule(second, [...toEnd, '-j', 'DROP'], () => pingEnd()), { verdict: 'fail', findings: [{ code: 'PING_NO_REPLY', data: { sent: 5, received: 0 } }] })
   const everySecond = [...toEnd, '-m', 'statistic', '--mode', 'nth', '--every', '2', '--packet', '0', '-j', 'DROP']
-  const lossy = await withRule(everySecond, () => pingEnd({ count: 10 }))
+  const lossy = await withRule(second, everySecond, () => pingEnd({ count: 10 }))
   t.match(lossy, { verdict: 'warn', findings: [{ code: 'PING_LOSS', data: { sent: 10, received: 5 } }] })
   const [{ evidence }] = lossy.findings as [Job['findings'][0]]
   t.match(evidence, [{ runId: lossy.pods.items[0]!.runs[0]!.id, line: Number }])
@@ -118,15 +108,11 @@ t.test('a name without an address, and one that stands for a metadata service', 
 t.test('REST and GraphQL give the same report', async t => {
   const params = { destinations: [{ host: end.address }], count: 2 }
   const rest = await launch(params)
-  const ask = async <T>(query: string, variables: Record<string, unknown>): Promise<T> => {
-    const { body } = await service.call<{ data: T }>('POST', '/graphql', { body: { query, variables } })
-    return body.data
-  }
-  const { launchJob } = await ask<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
+  const { launchJob } = await service.graphql<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
     input: { diagnostic: { ping: params }, target: { namespace, pod } }
   })
   await service.final(launchJob.id)
-  const { job } = await ask<{ job: unknown }>(`query ($id: ID!) {
+  const { job } = await service.graphql<{ job: unknown }>(`query ($id: ID!) {
     job(id: $id) { verdict pods { nodes { report { ... on PingReport { targets { host series { ip method sent received ttl } } } } } } }
   }`, { id: launchJob.id })
   const target = { host: end.address, series: [{ ip: end.address, method: 'icmp', sent: 2, received: 2, ttl: 61 }] }

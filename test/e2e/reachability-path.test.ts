@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
-import { makeRouters } from '../support/routers.ts'
+import { makeRouters, withRule } from '../support/routers.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -25,10 +25,7 @@ t.test('none, where the path is whole', async t => {
 })
 
 t.test('a path that ends: the connect times out, and the trace says behind which hop', async t => {
-  const rule = ['FORWARD', '-d', end.address, '-j', 'DROP']
-  second.run('iptables', '-A', ...rule)
-  const job = await ask({ host: end.address, port })
-  second.run('iptables', '-D', ...rule)
+  const job = await withRule(second, ['FORWARD', '-d', end.address, '-j', 'DROP'], () => ask({ host: end.address, port }))
   t.strictSame(causeOf(job), { layer: 'path', code: 'TCP_TIMEOUT' })
   t.same(codesOf(job), ['TCP_TIMEOUT', 'TRACE_PATH_ENDS'])
   t.match(job.findings[1], { diagnostic: 'path-trace', data: { hop: 3, ips: [second.address] } })
@@ -59,9 +56,7 @@ t.test('a smaller MTU, told and hidden', async t => {
   setMtu(1400)
   t.strictSame(causeOf(await askEnd()), { layer: 'path', code: 'TRACE_MTU_REDUCED' })
   const hidden = ['OUTPUT', '-p', 'icmp', '--icmp-type', 'fragmentation-needed', '-j', 'DROP']
-  second.run('iptables', '-A', ...hidden)
-  const vanished = await askEnd()
-  second.run('iptables', '-D', ...hidden)
+  const vanished = await withRule(second, hidden, askEnd)
   setMtu(1500)
   t.match(vanished, { verdict: 'fail' })
   t.strictSame(causeOf(vanished), { layer: 'path', code: 'TRACE_MTU_BLACK_HOLE' })

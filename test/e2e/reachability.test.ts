@@ -93,15 +93,11 @@ t.test('refused, and dropped, with the policies that select either pod', async t
 t.test('REST and GraphQL give the same report', async t => {
   const destination = { host: 'nope.shop', port: 80 }
   const rest = await ask(destination)
-  const post = async <T>(query: string, variables: Record<string, unknown>): Promise<T> => {
-    const { body } = await service.call<{ data: T }>('POST', '/graphql', { body: { query, variables } })
-    return body.data
-  }
-  const { launchJob } = await post<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
+  const { launchJob } = await service.graphql<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
     input: { diagnostic: { reachability: { destination, waitSeconds: 1 } }, target: { namespace, pod } }
   })
   await service.final(launchJob.id)
-  const { job } = await post<{ job: { verdict: string, pods: { nodes: { reportJson: Record<string, unknown>, report: unknown }[] } } }>(`query ($id: ID!) {
+  const { job } = await service.graphql<{ job: { verdict: string, pods: { nodes: { reportJson: Record<string, unknown>, report: unknown }[] } } }>(`query ($id: ID!) {
     job(id: $id) { verdict pods { nodes { reportJson report { ... on ReachabilityReport {
       cause { layer code } steps { diagnostic verdict firstRun runCount findings { code severity } }
     } } } } }

@@ -118,15 +118,11 @@ t.test('who may not read a Service is told the missing rule, and there is no job
 t.test('REST and GraphQL give the same report', async t => {
   const params = { destinations: [{ host: podIP!, port: 7000 }] }
   const rest = await launch(params)
-  const ask = async <T>(query: string, variables: Record<string, unknown>): Promise<T> => {
-    const { body } = await service.call<{ data: T }>('POST', '/graphql', { body: { query, variables } })
-    return body.data
-  }
-  const { launchJob } = await ask<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
+  const { launchJob } = await service.graphql<{ launchJob: { id: string } }>('mutation ($input: LaunchJobInput!) { launchJob(input: $input) { id } }', {
     input: { diagnostic: { tcpConnect: params }, target: { namespace, pod } }
   })
   await service.final(launchJob.id)
-  const { job } = await ask<{ job: unknown }>(`query ($id: ID!) {
+  const { job } = await service.graphql<{ job: unknown }>(`query ($id: ID!) {
     job(id: $id) { verdict pods { nodes { reportJson report { ... on TcpConnectReport { connections { attempts { outcome } } } } } } }
   }`, { id: launchJob.id })
   const connection = { host: podIP, port: 7000, attempts: [{ ip: podIP, outcome: 'refused', run: 0 }] }

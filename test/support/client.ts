@@ -38,6 +38,12 @@ export function createClient ({ url, token }: { url: string, token: string }) {
         if (status !== 200) await delay(200)
       }
     },
+    /** The data of a query or mutation that must not fail. */
+    async graphql<T> (query: string, variables: Record<string, unknown>): Promise<T> {
+      const { body } = await call<{ data?: T | null, errors?: unknown }>('POST', '/graphql', { body: { query, variables } })
+      if (!body.data || body.errors) throw new Error(`GraphQL: ${JSON.stringify(body)}`)
+      return body.data
+    },
     async bytes (path: string): Promise<Buffer> {
       const response = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)

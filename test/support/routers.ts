@@ -27,6 +27,16 @@ export interface Routers {
   fork: () => string
 }
 
+/** While the rule of iptables stands, and not longer: what fails beside it must pass without it. */
+export async function withRule<T> ({ run }: Router, rule: string[], measure: () => Promise<T>): Promise<T> {
+  run('iptables', '-A', ...rule)
+  try {
+    return await measure()
+  } finally {
+    run('iptables', '-D', ...rule)
+  }
+}
+
 const networkOf = (pid: number | 'self'): string => readlinkSync(`/proc/${pid}/ns/net`)
 
 function execute (pid: number | null, argv: string[]): string {
