@@ -63,7 +63,9 @@ export async function planPod (context: Context, question: Question, signal?: Ab
   throw refused[0]?.problem ?? new Problem('EPH_POD_SECURITY', `Cannot look into pod "${pod.name}": the diagnostic has no profile for these parameters`)
 }
 
-const searchesIn = perObject((_: SessionStore) => shareCalls<Session | null>())
+/** Of a flood of launches on one pod. */
+const searchEveryMs = 20
+const searchesIn = perObject((_: SessionStore) => shareCalls<Session | null>(searchEveryMs))
 
 /** The open session of a key whose container still runs, as far as this reading of the pod can tell. */
 async function livingSession ({ database: { sessions } }: Context, key: SessionKey, pod: PodSummary): Promise<Session | null> {
