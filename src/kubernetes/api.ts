@@ -2,13 +2,36 @@ import {
   AdmissionregistrationV1Api, ApisApi, AppsV1Api, AuthenticationV1Api, AuthorizationV1Api, BatchV1Api, CoreV1Api, DiscoveryV1Api,
   HttpMethod, IsomorphicFetchHttpLibrary, NetworkingV1Api, Observable, RequestContext, ServerConfiguration, VersionApi, ApiException,
   createConfiguration, type Configuration, type ConfigurationOptions, type KubeConfig, type ObservableMiddleware,
-  type SecurityAuthentication
+  type SecurityAuthentication, PatchStrategy
 } from '@kubernetes/client-node'
-import { toProblem } from './status-error.ts'
+import { createBreaker } from '#core/breaker.ts'
+import { Problem } from '#core/errors.ts'
+import { repeat } from './repeat.ts'
+import { isAway, toProblem } from './status-error.ts'
 
-export interface CallOptions { signal?: AbortSignal | undefined, contentType?: string }
+type Request<T> = (options: ConfigurationOptions) => Promise<T>
 
-/** Typed calls over shared connections, each with a time limit; their errors are Problems. */
+export interface CallOptions {
+  signal?: AbortSignal | undefined
+  /** For the call and its repetitions; 10 s by default. */
+  timeoutMs?: number
+  /**
+   * A strategic merge patch. Webhooks judge it, whose failures say nothing of the API server; and it is made once, because whoever wants to
+   * repeat it must look first.
+   */
+  isPatch?: boolean
+}
+
+export interface ApiOptions {
+  timeoutMs?: number | undefined
+  /** Called with the reason when the API server is taken for away, and with null when it answers again. */
+  changed?: ((why: unknown) => void) | undefined
+}
+
+/**
+ * Typed calls over shared connections, each with a time limit; their errors are Problems. What is only asked is asked again after 429, 5xx
+ * or a broken connection; of an API server that is away nothing is asked until it answers again.
+ */
 export interface Api {
   core: CoreV1Api
   /** Groups of the API. */
@@ -22,13 +45,19 @@ export interface Api {
   authorization: AuthorizationV1Api
   version: VersionApi
   /** `doing` completes "Cannot …". Rejects with the signal's reason when the caller gave up. */
-  call<T> (doing: string, request: (options: ConfigurationOptions) => Promise<T>, options?: CallOptions): Promise<T>
+  call<T> (doing: string, request: Request<T>, options?: CallOptions): Promise<T>
   /** The body of a GET that never ends by itself (a watch): lives until its signal. */
   stream (doing: string, path: string, query: Record<string, string>, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
+  /** Whether calls are refused for now, because nobody answered. */
+  readonly isAway: boolean
+  /** Rejects while the API server is away. */
+  check (): Promise<void>
   close (): Promise<void>
 }
 
-export function createApi (config: KubeConfig, timeoutMs = 10_000): Api {
+const probeMs = 3000
+
+export function createApi (config: KubeConfig, { timeoutMs: defaultMs = 10_000, changed }: ApiOptions = {}): Api {
   const server = config.getCurrentCluster()!.server.replace(/\/$/, '')
   const authentication = shareConnections(config)
   const http = new IsomorphicFetchHttpLibrary()
@@ -38,6 +67,24 @@ export function createApi (config: KubeConfig, timeoutMs = 10_000): Api {
     authMethods: { default: authentication },
     httpApi: http
   }))
+
+  const version = make(VersionApi)
+
+  async function attempt<T> (doing: string, request: Request<T>, limit: AbortSignal, { signal, isPatch }: CallOptions): Promise<T> {
+    const middleware = prepare(signal ? AbortSignal.any([signal, limit]) : limit, isPatch ? PatchStrategy.StrategicMergePatch : undefined)
+    try {
+      return await request({ middleware: [middleware], middlewareMergeStrategy: 'append' })
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw toProblem(doing, error)
+    }
+  }
+
+  const breaker = createBreaker({
+    isOutage: isAway,
+    probe: async () => { await attempt('reach the cluster', options => version.getCode({}, options), AbortSignal.timeout(probeMs), {}) },
+    changed
+  })
 
   return {
     core: make(CoreV1Api),
@@ -49,18 +96,20 @@ export function createApi (config: KubeConfig, timeoutMs = 10_000): Api {
     networking: make(NetworkingV1Api),
     authentication: make(AuthenticationV1Api),
     authorization: make(AuthorizationV1Api),
-    version: make(VersionApi),
+    version,
 
-    async call (doing, request, { signal, contentType } = {}) {
+    async call (doing, request, options = {}) {
+      const { signal, isPatch, timeoutMs = defaultMs } = options
       signal?.throwIfAborted()
+      // The reason is another call's problem, which speaks of what that one was doing.
+      const refuse = (why: unknown) => toProblem(doing, why instanceof Problem ? why.cause : why)
       const limit = AbortSignal.timeout(timeoutMs)
-      const middleware = prepare(signal ? AbortSignal.any([signal, limit]) : limit, contentType)
-      try {
-        return await request({ middleware: [middleware], middlewareMergeStrategy: 'append' })
-      } catch (error) {
-        signal?.throwIfAborted()
-        throw toProblem(doing, error)
+      if (isPatch) {
+        breaker.demand(refuse)
+        return await attempt(doing, request, limit, options)
       }
+      return await repeat(() => breaker.through(() => attempt(doing, request, limit, options), refuse),
+        { withinMs: timeoutMs, signal, isWorth: () => !breaker.isOpen })
     },
 
     async stream (doing, path, query, signal) {
@@ -79,7 +128,13 @@ export function createApi (config: KubeConfig, timeoutMs = 10_000): Api {
       }
     },
 
-    close: () => authentication.close()
+    get isAway () { return breaker.isOpen },
+    check: breaker.check,
+
+    async close () {
+      breaker.close()
+      await authentication.close()
+    }
   }
 }
 
@@ -110,14 +165,14 @@ function shareConnections (config: KubeConfig): SecurityAuthentication & { close
     getName: () => config.getName(),
     async applySecurityAuthentication (context) {
       await config.applySecurityAuthentication(context)
-      if (shared && Date.now() - shared.since > connectionsLifeMs) {
+      if (shared && performance.now() - shared.since > connectionsLifeMs) {
         // Ends when its last call has ended; a failure of one of them was that call's own.
         shared.dispatcher.close().catch(() => {})
         shared = null
       }
       const made = context.getDispatcher()
       if (shared) context.setDispatcher(shared.dispatcher)
-      else if (made) shared = { dispatcher: made, since: Date.now() }
+      else if (made) shared = { dispatcher: made, since: performance.now() }
     },
     async close () {
       await shared?.dispatcher.destroy()

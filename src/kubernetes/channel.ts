@@ -45,7 +45,7 @@ export async function openChannel (
   let isOpen = true
   let isRetired = false
   let socket: ExecSocket | null = null
-  let lastPong = Date.now()
+  let lastPong = performance.now()
   let pinger: NodeJS.Timeout | undefined
   let announced: { run: ChannelRunState, stream: OutputEvent['stream'] } | null = null
   let closing: PromiseWithResolvers<void> | null = null
@@ -116,7 +116,7 @@ export async function openChannel (
         runOf(event.ended, 'an end').ended(event)
         forget(event.ended)
         return 0
-      case 'pong': lastPong = Date.now(); return 0
+      case 'pong': lastPong = performance.now(); return 0
       case 'closed': closing?.resolve(); return 0
       case 'error': refuse(event); return 0
     }
@@ -128,8 +128,8 @@ export async function openChannel (
   })
 
   function ping (): void {
-    if (Date.now() - lastPong > times.deadAfterMs) end(`no answer for ${times.deadAfterMs / 1000} s`)
-    else send({ do: 'ping', n: lastPong })
+    if (performance.now() - lastPong > times.deadAfterMs) end(`no answer for ${times.deadAfterMs / 1000} s`)
+    else send({ do: 'ping', n: Math.round(lastPong) })
   }
 
   socket = await connect({
@@ -143,7 +143,7 @@ export async function openChannel (
     },
     end: reason => end(reason, false)
   })
-  lastPong = Date.now()
+  lastPong = performance.now()
   // Its first words may have come, and ended it, before the await did.
   if (isOpen) pinger = setInterval(ping, times.pingEveryMs)
   else socket.terminate()

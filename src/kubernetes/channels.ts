@@ -40,7 +40,7 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
       return
     }
     if (entry.channel.runCount > 0) return
-    entry.idleSince = Date.now()
+    entry.idleSince = performance.now()
     entry.timer = setTimeout(() => {
       if (entry.channel.runCount === 0) entry.channel.close('it was idle')
     }, limits.idleMs).unref()
@@ -56,7 +56,7 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
   function usable (key: string): RunnerChannel | null {
     const entry = living.get(key)
     if (!entry?.channel.isOpen) return null
-    if (Date.now() - entry.openedAt > limits.maxAgeMs) {
+    if (performance.now() - entry.openedAt > limits.maxAgeMs) {
       retire(key, entry)
       return null
     }
@@ -80,7 +80,7 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
       if (isClosed) channel.close('the service stops')
       if (hellos.size > maxNodes) hellos.clear()
       hellos.set(place.node ?? '', channel.hello)
-      entry = { channel, openedAt: Date.now(), idleSince: Date.now(), timer: undefined }
+      entry = { channel, openedAt: performance.now(), idleSince: performance.now(), timer: undefined }
       living.set(key, entry)
       review(key, entry)
       return channel

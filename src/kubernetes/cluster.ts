@@ -15,6 +15,8 @@ import { createReviewer } from './reviewer.ts'
 export interface ClusterOptions extends KubeConfigOptions {
   /** Limit of each call to the API server. */
   requestTimeoutMs?: number
+  /** Called with the reason when the API server is taken for away, and with null when it answers again. */
+  changed?: (why: unknown) => void
   channelTimes?: Partial<ChannelTimes>
   openingTimes?: Partial<OpeningTimes>
   poolLimits?: Partial<PoolLimits>
@@ -25,6 +27,8 @@ export interface Cluster {
   injector: Injector
   reviewer: Reviewer
   channels: Channels
+  /** Rejects with EPH_CLUSTER_UNAVAILABLE while the API server is away. */
+  check (): Promise<void>
   close (): Promise<void>
 }
 
@@ -34,7 +38,7 @@ export async function createCluster (options: ClusterOptions = {}): Promise<Clus
 }
 
 export function connectCluster (config: KubeConfig, options: Omit<ClusterOptions, keyof KubeConfigOptions> = {}): Cluster {
-  const api = createApi(config, options.requestTimeoutMs)
+  const api = createApi(config, { timeoutMs: options.requestTimeoutMs, changed: options.changed })
   const times = { ...channelTimes, ...options.channelTimes }
   const channels = createChannels(
     (place, changed, signal) => openEventually(api, place, signal => openChannel(
@@ -48,6 +52,7 @@ export function connectCluster (config: KubeConfig, options: Omit<ClusterOptions
     injector: createInjector(api),
     reviewer: createReviewer(api),
     channels,
+    check: api.check,
     async close () {
       await channels.close()
       await api.close()

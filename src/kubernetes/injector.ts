@@ -1,10 +1,14 @@
-import { PatchStrategy } from '@kubernetes/client-node'
 import { Problem } from '#core/errors.ts'
 import type { ContainerRequest, Injector } from '#core/ports/cluster.ts'
 import { securityContexts } from '#core/profile.ts'
 import { isOurs, type PodSummary } from '#core/target.ts'
 import type { Api } from './api.ts'
 import { checkContainer, checkNamespace, checkObject } from './names.ts'
+import { readPod } from './read-pod.ts'
+import { repeat } from './repeat.ts'
+
+/** For an injection with its repetitions: less than the lease of whoever injects. */
+const withinMs = 25_000
 
 export const holdCommand = ['/ephemera/runner', 'hold']
 
@@ -36,11 +40,19 @@ export function createInjector (api: Api): Injector {
       ...(dryRun ? { dryRun: 'All' } : {})
     }
     try {
-      const contentType = PatchStrategy.StrategicMergePatch
-      await api.call(doing, options => api.core.patchNamespacedPodEphemeralcontainers(request, options), { signal, contentType })
+      await repeat(async attempts => {
+        // What was answered with an error, or not at all, may have been done.
+        if (attempts > 1 && !dryRun && await isInjected(pod, container, signal)) return
+        await api.call(doing, options => api.core.patchNamespacedPodEphemeralcontainers(request, options), { signal, isPatch: true })
+      }, { withinMs, signal, isWorth: () => !api.isAway })
     } catch (error) {
       throw forInjection(doing, error)
     }
+  }
+
+  async function isInjected ({ namespace, name, uid }: PodSummary, container: ContainerRequest, signal?: AbortSignal): Promise<boolean> {
+    const pod = await readPod(api, namespace, name, signal)
+    return pod?.metadata?.uid === uid && (pod.spec?.ephemeralContainers ?? []).some(({ name }) => name === container.name)
   }
 
   return {

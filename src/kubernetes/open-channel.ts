@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiException, type V1Pod } from '@kubernetes/client-node'
-import { Problem } from '#core/errors.ts'
+import { asProblem, Problem } from '#core/errors.ts'
 import type { ContainerPlace } from '#core/ports/channel.ts'
 import type { Api } from './api.ts'
 import { NoHello, type RunnerChannel } from './channel.ts'
@@ -37,7 +37,7 @@ export async function openEventually (
 ): Promise<RunnerChannel> {
   const done = new AbortController()
   const either = AbortSignal.any([signal, done.signal])
-  const since = Date.now()
+  const since = performance.now()
   let answeredAt = since
   let delayMs = times.everyMs
   let verdict: Problem | null = null
@@ -82,15 +82,18 @@ export async function openEventually (
       if (verdict !== null) throw verdict
       const { final, passing, isAnswer } = judge(place, failure.error)
       if (final) throw final
-      if (isAnswer) answeredAt = Date.now()
-      else if (Date.now() - answeredAt > times.unreachableMs) throw passing
-      const elapsed = Date.now() - since
+      if (isAnswer) answeredAt = performance.now()
+      else if (performance.now() - answeredAt > times.unreachableMs) throw passing
+      const elapsed = performance.now() - since
       if (elapsed > times.giveUpMs) throw givenUp(place, passing, isRunning, times)
       watch()
       if (elapsed > times.eagerMs) delayMs = Math.min(delayMs * 1.5, times.slowestMs)
       const woken = Promise.withResolvers<void>()
-      wake = () => woken.resolve()
-      await Promise.race([sleep(delayMs, undefined, { signal: either }).catch(() => {}), woken.promise])
+      // Whoever was sent away is not woken either.
+      const { retryAfterSeconds } = asProblem(passing)
+      wake = retryAfterSeconds === null ? () => woken.resolve() : () => {}
+      const pauseMs = Math.max(delayMs, (retryAfterSeconds ?? 0) * 1000)
+      await Promise.race([sleep(pauseMs, undefined, { signal: either }).catch(() => {}), woken.promise])
       signal.throwIfAborted()
       if (verdict !== null) throw verdict
     }

@@ -30,12 +30,12 @@ export async function performPostMortem (
   api: Api, place: ContainerPlace, signal?: AbortSignal, times = postMortemTimes
 ): Promise<PostMortem> {
   const { namespace, pod: name, node } = place
-  const until = Date.now() + times.forMs
+  const until = performance.now() + times.forMs
   try {
     for (;;) {
       const found = judgePod(await readPod(api, namespace, name, signal), place)
       if (found !== 'unknown') return found
-      if (Date.now() + times.everyMs > until) break
+      if (performance.now() + times.everyMs > until) break
       await sleep(times.everyMs, undefined, { signal })
     }
     if (node === null) return 'unknown'

@@ -2,11 +2,14 @@ import type { Reviewer } from '#core/ports/cluster.ts'
 import type { Principal, Right } from '#core/principal.ts'
 import type { Api } from './api.ts'
 
+/** Somebody waits for each review, and without an answer nothing is allowed. */
+const timeoutMs = 3000
+
 export function createReviewer (api: Api): Reviewer {
   async function selfAllowed (right: Right, signal?: AbortSignal): Promise<boolean> {
     const review = await api.call('ask for the rights of Ephemera', options => api.authorization.createSelfSubjectAccessReview({
       body: { spec: { resourceAttributes: attributesOf(right) } }
-    }, options), { signal })
+    }, options), { signal, timeoutMs })
     return review.status?.allowed ?? false
   }
 
@@ -14,7 +17,7 @@ export function createReviewer (api: Api): Reviewer {
     selfAllowed,
 
     async authenticate (token, audiences, signal) {
-      const { status } = await api.call('review a token', options => api.authentication.createTokenReview({ body: { spec: { token, audiences } } }, options), { signal })
+      const { status } = await api.call('review a token', options => api.authentication.createTokenReview({ body: { spec: { token, audiences } } }, options), { signal, timeoutMs })
       // An authenticator that knows no audiences answers none: the token is then meant for the API server, not for us.
       if (!status?.authenticated || !status.user?.username || !status.audiences?.some(audience => audiences.includes(audience))) return null
       return principalOf(status.user, 'kubernetes')
@@ -25,12 +28,12 @@ export function createReviewer (api: Api): Reviewer {
       const { username, uid, groups, extra } = principal
       const review = await api.call(`ask for the rights of "${username}"`, options => api.authorization.createSubjectAccessReview({
         body: { spec: { user: username, uid, groups, extra, resourceAttributes: attributesOf(right) } }
-      }, options), { signal })
+      }, options), { signal, timeoutMs })
       return review.status?.allowed ?? false
     },
 
     async self (signal) {
-      const { status } = await api.call('ask who Ephemera is', options => api.authentication.createSelfSubjectReview({ body: {} }, options), { signal })
+      const { status } = await api.call('ask who Ephemera is', options => api.authentication.createSelfSubjectReview({ body: {} }, options), { signal, timeoutMs })
       return principalOf(status?.userInfo ?? {}, 'local')
     }
   }

@@ -17,6 +17,15 @@ export function toProblem (doing: string, error: unknown): Error {
   return new Problem('EPH_CLUSTER_UNAVAILABLE', detail, { cause: error })
 }
 
+/**
+ * Whether a problem says that nobody answers, or somebody in front of an API server that cannot work. Answers are no outage: not even 500,
+ * which may come of one object or one webhook.
+ */
+export function isAway (problem: unknown): boolean {
+  if (!(problem instanceof Problem) || problem.code !== 'EPH_CLUSTER_UNAVAILABLE') return false
+  return !(problem.cause instanceof ApiException) || [429, 502, 503, 504].includes(problem.cause.code)
+}
+
 function refused (doing: string, exception: ApiException<unknown>): Problem {
   const status = statusOf(exception)
   const problem = (code: ErrorCode, text = status.message, options: ProblemOptions = {}) =>

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { V1Pod } from '@kubernetes/client-node'
+import { asProblem } from '#core/errors.ts'
 import type { Api } from './api.ts'
 import { checkNamespace, checkObject } from './names.ts'
 
@@ -19,6 +20,7 @@ export async function watchPod (
   const path = `/api/v1/namespaces/${checkNamespace(namespace)}/pods`
   const query = { watch: 'true', fieldSelector: `metadata.name=${checkObject(name)}`, timeoutSeconds: '300' }
   while (!signal.aborted) {
+    let pauseMs = restartMs
     try {
       const body = await api.stream(`watch pod "${namespace}/${name}"`, path, query, signal)
       for await (const line of createInterface(Readable.fromWeb(body))) {
@@ -28,7 +30,8 @@ export async function watchPod (
       }
     } catch (error) {
       if (!signal.aborted) failed(error)
+      pauseMs = Math.max(restartMs, (asProblem(error).retryAfterSeconds ?? 0) * 1000)
     }
-    await sleep(restartMs, undefined, { signal }).catch(() => {}) // only the signal ends it early, and then the loop ends
+    await sleep(pauseMs, undefined, { signal }).catch(() => {}) // only the signal ends it early, and then the loop ends
   }
 }

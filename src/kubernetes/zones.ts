@@ -26,9 +26,9 @@ export function createZones (api: Api) {
     async fill (pod: PodSummary): Promise<PodSummary> {
       if (pod.zone !== null || pod.node === null) return pod
       let entry = known.get(pod.node)
-      if (!entry || Date.now() - entry.since > lifeMs) {
+      if (!entry || performance.now() - entry.since > lifeMs) {
         if (known.size > 10_000) known.clear()
-        entry = { zone: read(pod.node), since: Date.now() }
+        entry = { zone: read(pod.node), since: performance.now() }
         known.set(pod.node, entry)
       }
       return { ...pod, zone: await entry.zone }
