@@ -54,5 +54,7 @@ export default [
     }
   },
   { files: ['**/*.ts'], rules: { '@typescript-eslint/no-explicit-any': 'error', '@typescript-eslint/consistent-type-imports': 'error', '@typescript-eslint/no-redeclare': 'off' } },
-  ...Object.keys(folders).map(importRule)
+  ...Object.keys(folders).map(importRule),
+  // A wall clock that is set back or ahead must shorten or lengthen nothing.
+  { files: ['src/**/*.ts'], rules: { 'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: 'Measure with performance.now()' }] } }
 ]

@@ -79,6 +79,11 @@ t.test('the rule looks at types and re-exports too', async t => {
   }
 })
 
+t.test('time is measured by a clock that nobody sets', async t => {
+  const [result] = await eslint.lintText('export const age = (since: number) => Date.now() - since\n', { filePath: `${root}src/jobs/example.ts` })
+  t.ok(result!.messages.some(({ ruleId }) => ruleId === 'no-restricted-properties'))
+})
+
 t.test('files have at most 300 lines, and no any', async t => {
   const rulesOf = async (text: string) => {
     const [result] = await eslint.lintText(text, { filePath: `${root}src/core/example.ts` })

@@ -12,7 +12,7 @@ export interface Taken {
 export type RateLimit = (caller: string) => Taken
 
 /** Requests of one caller per minute, counted by each replica for itself. */
-export function createRateLimit (requestsPerMinute: number, now: () => number = Date.now): RateLimit {
+export function createRateLimit (requestsPerMinute: number, now: () => number = () => performance.now()): RateLimit {
   let windowEnd = 0
   // Emptied with every window, so that it holds no more callers than one minute brings.
   const counts = new Map<string, number>()

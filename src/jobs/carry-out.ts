@@ -6,6 +6,7 @@ import { execute, type Work } from './execute.ts'
 import { createLastRun } from './last-run.ts'
 import { persist } from './persist.ts'
 import { ring } from './ring.ts'
+import { untilClusterAnswers } from './until-cluster-answers.ts'
 
 const renewMs = 5000
 /** A change of the job may be an order; several at once are one look. */
@@ -36,6 +37,7 @@ export async function carryOut (context: Context, work: Omit<Work, 'note' | 'las
     }
     await lastRun.write()
     await delay(claim.attempt * retryPauseMs, undefined, { signal: orders.signal }).catch(() => {}) // cut short by an order
+    await untilClusterAnswers(context, orders.signal)
     if (await persist(() => jobs.requeue(claim, ending.retryBecause))) ring(context)
     else await persist(() => jobs.finish(claim, ending.otherwise))
   } finally {

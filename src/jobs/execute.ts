@@ -54,7 +54,7 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
     acquired,
     orders,
     budget,
-    deadline: Date.now() + claim.timeoutSeconds * 1000,
+    deadline: performance.now() + claim.timeoutSeconds * 1000,
     lastRun,
     runIds,
     kept: null,

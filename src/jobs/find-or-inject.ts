@@ -50,9 +50,9 @@ export async function findOrInject (context: Context, wish: Wish): Promise<Found
 }
 
 async function acquireLease ({ database: { leases } }: Context, lease: string, holder: string, pod: string): Promise<void> {
-  const until = Date.now() + leaseWaitMs
+  const until = performance.now() + leaseWaitMs
   while (!await leases.acquire(lease, holder, leaseSeconds)) {
-    if (Date.now() > until) throw new Problem('EPH_CHANNEL_LOST', `Cannot inject into pod "${pod}": another injection has not ended`)
+    if (performance.now() > until) throw new Problem('EPH_CHANNEL_LOST', `Cannot inject into pod "${pod}": another injection has not ended`)
     await delay(leaseRetryMs)
   }
 }

@@ -16,7 +16,7 @@ export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'poli
   acquired: Acquired
   orders: Orders
   budget: MemoryBudget
-  /** Milliseconds since the epoch, when the whole measurement must have ended. */
+  /** When the whole measurement must have ended, in milliseconds of performance.now(). */
   deadline: number
   lastRun: LastRun
   /** Runs in the order of the probe's calls, as evidence counts them. */

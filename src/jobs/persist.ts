@@ -8,12 +8,12 @@ const patienceMs = 15_000
 
 /** Repeats a write of evidence or of a result while the database is away for a moment. Only for writes that may be repeated. */
 export async function persist<T> (write: () => Promise<T>): Promise<T> {
-  const until = Date.now() + patienceMs
+  const until = performance.now() + patienceMs
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
       return await write()
     } catch (error) {
-      if (asProblem(error).code !== 'EPH_DATABASE_UNAVAILABLE' || Date.now() + pauseMs > until) throw error
+      if (asProblem(error).code !== 'EPH_DATABASE_UNAVAILABLE' || performance.now() + pauseMs > until) throw error
       await delay(pauseMs)
     }
   }

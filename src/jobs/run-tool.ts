@@ -54,7 +54,7 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
   const [tool = ''] = request.argv
   await lastRun.write()
   orders.signal.throwIfAborted()
-  const seconds = (measurement.deadline - Date.now()) / 1000
+  const seconds = (measurement.deadline - performance.now()) / 1000
   if (seconds <= 0) throw new RunFailure('deadline', 'EPH_RUN_TIMEOUT', `Cannot start ${tool}: the time of the measurement is over`)
 
   const id = uuidv7()

@@ -14,17 +14,18 @@ export async function * whileAllowed<T> (
   { authority }: Context, caller: Principal, rights: Right[], open: (signal: AbortSignal) => AsyncIterable<T>
 ): AsyncIterable<T> {
   const ending = new AbortController()
-  let answeredAt = Date.now()
+  let allowedAt = performance.now()
   let isAsking = false
 
   async function ask (): Promise<void> {
     if (isAsking) return
     isAsking = true
+    const askedAt = performance.now()
     try {
       await Promise.all(rights.map(right => authority.demand(caller, right, { fresh: true })))
-      answeredAt = Date.now()
+      allowedAt = askedAt
     } catch (error) {
-      if (asProblem(error).code === 'EPH_FORBIDDEN' || Date.now() - answeredAt > unansweredMs) ending.abort(error)
+      if (asProblem(error).code === 'EPH_FORBIDDEN' || performance.now() - allowedAt > unansweredMs) ending.abort(error)
     } finally {
       isAsking = false
     }

@@ -147,15 +147,15 @@ export async function startEmbeddedPostgres ({ folder: path }: { folder: string 
   }
 
   await initialise(bin, asUser, folder)
-  const begun = Date.now()
+  const begun = performance.now()
   for (let { child, words, exit } = launch(); ; ({ child, words, exit } = launch())) {
     while (child.exitCode === null && child.signalCode === null) {
       if (await isReady(folder, child.pid) && await hasDatabase(url)) return running(child, exit.then(removeSocketFolder), url)
-      if (Date.now() - begun > startPatienceMs) child.kill('SIGQUIT')
+      if (performance.now() - begun > startPatienceMs) child.kill('SIGQUIT')
       await Promise.race([exit, delay(25)])
     }
     const busy = child.exitCode === taken
-    if (!busy || Date.now() - begun > folderPatienceMs) {
+    if (!busy || performance.now() - begun > folderPatienceMs) {
       const why = busy ? 'another server uses the folder' : `it ended with ${child.exitCode ?? child.signalCode}`
       await removeSocketFolder()
       throw new Error(`Cannot start the embedded Postgres in "${folder}": ${why}\n${words()}`)

@@ -62,7 +62,8 @@ export function createFileBucket ({ folder }: { folder: string }): Bucket {
     for (const name of await readdir(unfinished)) {
       const path = join(unfinished, name)
       const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity })) // finished meanwhile
-      if (Date.now() - mtimeMs > leftoverMs) await rm(path, { force: true })
+      // Files have the wall clock's times.
+      if (new Date().getTime() - mtimeMs > leftoverMs) await rm(path, { force: true })
     }
   }
 

@@ -32,7 +32,10 @@ function podTerm (filter: JobFilter): Where.JobPodWhereInput | undefined {
   }
 }
 
-/** A UUIDv7 holds its time, so a time is also a bound on the primary key; a minute of slack, since its clock is not the database's. */
+/** So far apart may the clocks of a server and of the database be. */
+const skewMs = 15 * 60_000
+
+/** A UUIDv7 holds its time, so a time is also a bound on the primary key; with slack, since its clock is not the database's. */
 function idAt (iso: string, slackMs: number): string {
   const hex = Math.max(0, Date.parse(iso) + slackMs).toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
@@ -40,8 +43,8 @@ function idAt (iso: string, slackMs: number): string {
 
 function timeTerms ({ createdAfter, createdBefore }: JobFilter): Where.JobWhereInput[] {
   return [
-    ...(createdAfter ? [{ createdAt: { gte: new Date(createdAfter) }, id: { gte: idAt(createdAfter, -60_000) } }] : []),
-    ...(createdBefore ? [{ createdAt: { lt: new Date(createdBefore) }, id: { lt: idAt(createdBefore, 60_000) } }] : [])
+    ...(createdAfter ? [{ createdAt: { gte: new Date(createdAfter) }, id: { gte: idAt(createdAfter, -skewMs) } }] : []),
+    ...(createdBefore ? [{ createdAt: { lt: new Date(createdBefore) }, id: { lt: idAt(createdBefore, skewMs) } }] : [])
   ]
 }
 

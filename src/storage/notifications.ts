@@ -50,9 +50,9 @@ export function createNotifications ({ directUrl }: { directUrl: string }): Noti
 
   async function stayConnected (): Promise<void> {
     for (let retryMs = firstRetryMs; !closing.signal.aborted;) {
-      const since = Date.now()
+      const since = performance.now()
       await connectOnce().catch(() => {}) // said by the pool, which meets the same server
-      retryMs = Date.now() - since > lastRetryMs ? firstRetryMs : Math.min(retryMs * 2, lastRetryMs)
+      retryMs = performance.now() - since > lastRetryMs ? firstRetryMs : Math.min(retryMs * 2, lastRetryMs)
       await delay(retryMs, undefined, { signal: closing.signal }).catch(() => {})
     }
   }

@@ -40,7 +40,7 @@ async function recover (tx: Querier, due: DuePod): Promise<void> {
 
 /** Finds what is due, by the database's clock; several processes may sweep at the same time. */
 export function createSweep (db: Postgres, changes: JobChanges): () => Promise<number> {
-  let upkeptAt = 0
+  let upkeptAt = -Infinity
 
   /** One short transaction for each pod: asks again under the lock, and leaves alone what somebody else has locked. */
   async function endEach (due: string, since: string, end: (tx: Querier, pod: DuePod) => Promise<void>): Promise<number> {
@@ -61,11 +61,11 @@ export function createSweep (db: Postgres, changes: JobChanges): () => Promise<n
   }
 
   async function keepUp (): Promise<void> {
-    if (Date.now() - upkeptAt < upkeepEveryMs) return
+    if (performance.now() - upkeptAt < upkeepEveryMs) return
     await ensurePartitions(db.pool)
     await db.rows('DELETE FROM outbox WHERE relayed_at < now() - interval \'1 day\'')
     await db.rows('DELETE FROM lease WHERE until < now() - interval \'1 day\'')
-    upkeptAt = Date.now()
+    upkeptAt = performance.now()
   }
 
   return async () => {

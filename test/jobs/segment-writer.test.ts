@@ -85,16 +85,19 @@ t.test('a little is stored after 2 s', async t => {
   writer.abandon()
 })
 
-t.test('a store that fails is tried again, and says so', async t => {
+t.test('a store that fails is tried again, and says so once', async t => {
   const { writer, puts, segments, troubles } = build()
   writer.write(Buffer.from('bytes'))
   const ended = writer.end()
   puts[0]!.fail(new Problem('EPH_BUCKET_UNAVAILABLE', 'Cannot reach the bucket'))
   while (puts.length < 2) await tick()
-  puts[1]!.done()
+  puts[1]!.fail(new Problem('EPH_BUCKET_UNAVAILABLE', 'Cannot reach the bucket'))
+  while (puts.length < 3) await tick()
+  puts[2]!.done()
   await ended
   t.equal(segments.length, 1)
   t.match(troubles, [{ code: 'EPH_BUCKET_UNAVAILABLE' }])
+  t.equal(troubles.length, 1)
 })
 
 t.test('given up: the end rejects, nothing more is stored, and what is held is let go', async t => {

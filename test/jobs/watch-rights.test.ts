@@ -14,8 +14,11 @@ async function * silent (signal: AbortSignal): AsyncGenerator<string> {
   await new Promise<void>(resolve => { signal.addEventListener('abort', () => { resolve() }) })
 }
 
-t.beforeEach(() => { mock.timers.enable({ apis: ['setInterval', 'Date'] }) })
-t.afterEach(() => { mock.timers.reset() })
+t.beforeEach(() => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'] })
+  mock.method(performance, 'now', () => Date.now())
+})
+t.afterEach(() => { mock.reset() })
 
 async function opened () {
   const { context, cluster } = createFakePorts(new Map())
