@@ -41,6 +41,14 @@ go_tests () {
   rm -f "$log"
 }
 
+# A real pooler, for tests alone; its package starts a service of its own, which nobody asked for.
+install_pooler () (
+  # shellcheck source=lab/lib/packages.sh
+  source lab/lib/packages.sh
+  package_of=(pgbouncer:pgbouncer)
+  install_packages
+)
+
 tests_in () { find "$@" -name '*.test.ts' 2>/dev/null | sort; }
 
 install_dependencies
@@ -59,6 +67,7 @@ if [ "$what" != unit ]; then
 fi
 
 if [ "$what" = all ] || [ "$what" = integration ]; then
+  install_pooler
   go_tests toolbox/runner
   go_tests lab/sample-app
   # As the lab builds it, so that its libraries are compiled once.

@@ -4,6 +4,7 @@ const helps: Record<string, string> = {
   ephemera_audit_rows_lost_total: 'Audit events that could not be written to the database; each is a line of the log',
   ephemera_claims_lost_total: 'Pods of jobs whose end could not be recorded; the sweep ends them',
   ephemera_forbidden_total: 'Rights that a caller needed and did not have',
+  ephemera_rings_lost_total: 'Wake-ups that could not be sent; the work was found by a sweep, up to a second later',
   ephemera_unauthenticated_total: 'Requests whose caller could not be identified'
 }
 

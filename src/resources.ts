@@ -13,6 +13,7 @@ import { startEmbeddedPostgres } from '#storage/embedded-postgres.ts'
 import { createFileBucket } from '#storage/file-bucket.ts'
 import { createS3Bucket } from '#storage/s3-bucket.ts'
 import type { Config } from './config.ts'
+import type { Changed } from './outages.ts'
 
 export interface Resources {
   context: Context
@@ -27,10 +28,12 @@ export interface ResourcesOptions {
   catalogue: Catalogue
   log: Log
   count (name: string): void
+  /** Hears of a dependency, by its name, that it is away or back. */
+  outages (dependency: string): Changed
 }
 
 /** Opens everything the service works with; rejects, with nothing left open, where a part cannot be opened. */
-export async function openResources ({ config, catalogue, log, count }: ResourcesOptions): Promise<Resources> {
+export async function openResources ({ config, catalogue, log, count, outages }: ResourcesOptions): Promise<Resources> {
   const { environment } = config
   const opened: (() => Promise<void>)[] = []
   const close = async () => { for (const end of opened.splice(0).reverse()) await end() }
@@ -58,7 +61,8 @@ export async function openResources ({ config, catalogue, log, count }: Resource
         caller: environment.EPHEMERA_LIMIT_CALLER,
         namespace: environment.EPHEMERA_LIMIT_NAMESPACE,
         node: environment.EPHEMERA_LIMIT_NODE
-      }
+      },
+      changed: outages('database')
     })
     opened.push(() => database.close())
     return database
@@ -67,20 +71,21 @@ export async function openResources ({ config, catalogue, log, count }: Resource
   function openBucket (): Bucket {
     const { S3_BUCKET: name, S3_ENDPOINT: endpoint, S3_REGION: region, S3_PREFIX: prefix, EPHEMERA_DATA_DIR: folder } = environment
     if (name === undefined) return createFileBucket({ folder: join(folder, 'artifacts') })
-    const bucket = createS3Bucket({ bucket: name, endpoint, region, prefix })
+    const bucket = createS3Bucket({ bucket: name, endpoint, region, prefix, changed: outages('bucket') })
     opened.push(async () => { bucket.close() })
     return bucket
   }
 
   function openWake (database: PostgresDatabase): Wake {
     const { REDIS_URL: url } = environment
-    const wake = url === undefined ? createNotifyWake(database.notifications) : createRedisWake({ url, log })
+    const wake = url === undefined ? createNotifyWake(database.notifications) : createRedisWake({ url, log, changed: outages('queue') })
     opened.push(() => wake.close())
     return wake
   }
 
   try {
-    const cluster = await createCluster({ kubeconfig: environment.EPHEMERA_KUBECONFIG, context: environment.EPHEMERA_CONTEXT })
+    const { EPHEMERA_KUBECONFIG: kubeconfig, EPHEMERA_CONTEXT: wanted } = environment
+    const cluster = await createCluster({ kubeconfig, context: wanted, changed: outages('cluster') })
     opened.push(() => cluster.close())
     const database = await openDatabase()
     const bucket = openBucket()
@@ -105,7 +110,7 @@ export async function openResources ({ config, catalogue, log, count }: Resource
         database: { check: () => database.check(), needed: true },
         bucket: { check: () => bucket.check(), needed: false },
         queue: { check: () => wake.check(), needed: false },
-        cluster: { check: async () => { await reader.info() }, needed: true }
+        cluster: { check: () => cluster.check(), needed: true }
       },
       close
     }

@@ -11,6 +11,7 @@ import { createWorker } from '#jobs/worker.ts'
 import { buildApp } from './app.ts'
 import { readConfig, type Config } from './config.ts'
 import { createCounters } from './counters.ts'
+import { createOutages } from './outages.ts'
 import { openResources, type Resources } from './resources.ts'
 import { buildWorkerApp } from './worker-app.ts'
 
@@ -61,7 +62,7 @@ async function start (config: Config, { catalogue, role }: ServiceOptions): Prom
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
   const count = createCounters(metrics)
-  const resources = await openResources({ config, catalogue, log, count })
+  const resources = await openResources({ config, catalogue, log, count, outages: createOutages(metrics, log) })
   const parts = { ...resources, config, log, metrics, count }
   try {
     const app = role === 'server' ? await buildServer(parts) : await buildWorkerApp(parts)

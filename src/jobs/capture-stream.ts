@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { asProblem } from '#core/errors.ts'
 import type { EndCause } from '#core/outcome.ts'
 import { outcomes } from '#core/outcome.ts'
 import type { RunEnd } from '#core/ports/channel.ts'
@@ -25,11 +26,15 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
     artifacts,
     artifactId,
     budget,
-    onTrouble: error => { log.warn({ artifactId, err: error }, 'Cannot store a segment; trying again') }
+    onTrouble (error) {
+      trouble = `: ${asProblem(error).message}`
+      log.warn({ artifactId, err: error }, 'Cannot store a segment; it is tried until that works or takes too long')
+    }
   })
   let receivedBytes = 0
   let reachedMaxBytes = false
   let stalled = false
+  let trouble = ''
   let stderrText = ''
 
   function open (run: OpenedRun): Sinks {
@@ -95,7 +100,7 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
 
   /** What arrived but was not stored, or is not whole by its own measure, is never complete. */
   function settle (end: RunEnd | null, cause: EndCause, everythingStored: boolean): { cause: EndCause, because?: string } {
-    if (stalled) return { cause: 'stalled' }
+    if (stalled) return { cause: 'stalled', because: `the store took no bytes for ${policy.stallSeconds} s${trouble}` }
     if (outcomes[cause].completeness.state === 'truncated') return { cause }
     if (!everythingStored && orders.cause) return { cause: orders.cause }
     const { sizeBytes, sha256 } = writer.stored()

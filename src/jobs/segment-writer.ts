@@ -12,7 +12,7 @@ interface Options {
   artifacts: ArtifactStore
   artifactId: string
   budget: MemoryBudget
-  /** A segment could not be stored; it is tried again. */
+  /** The store takes nothing, which is tried again; called once until it takes something. */
   onTrouble: (error: unknown) => void
 }
 
@@ -33,18 +33,25 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
   let lastCommit: Promise<void> = Promise.resolve()
   let progressAt = 0
   let landed = Promise.withResolvers<void>()
+  let isTroubled = false
+
+  function troubled (error: unknown): void {
+    if (!isTroubled) onTrouble(error)
+    isTroubled = true
+  }
 
   /** Rows are written in the order of the stream: a reader never meets a hole. */
   async function fly ({ bytes, sha256, streamSha256, free }: TakenSegment, at: number, before: Promise<void>): Promise<void> {
     try {
-      const segment = await storeSegment({ bucket, artifactId, bytes, sha256, at, signal: abandoned.signal, onTrouble })
+      const segment = await storeSegment({ bucket, artifactId, bytes, sha256, at, signal: abandoned.signal, onTrouble: troubled })
       await before
       abandoned.signal.throwIfAborted()
       await segment.commit(artifacts)
       storedBytes = at + bytes.length
       storedSha256 = streamSha256
       free()
-      progressAt = Date.now()
+      progressAt = performance.now()
+      isTroubled = false
     } finally {
       budget.release(bytes.length)
       flights--
@@ -58,7 +65,7 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
     while (flights < inFlightMax && !abandoned.signal.aborted && queue.bytes > 0 && (isDue || queue.isFull)) {
       const segment = queue.take()
       if (!segment) break
-      if (flights === 0) progressAt = Date.now()
+      if (flights === 0) progressAt = performance.now()
       flights++
       lastCommit = fly(segment, offset, lastCommit)
       // Whoever waits for the end hears of it; until then it must not count as unhandled.
@@ -107,7 +114,7 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
     /** What a reader gets: bytes that are stored without a hole, and their SHA-256. */
     stored: () => ({ sizeBytes: storedBytes, sha256: storedSha256 }),
     /** Milliseconds for which the store has taken nothing although there was something. */
-    stalledMs: () => flights === 0 ? 0 : Date.now() - progressAt
+    stalledMs: () => flights === 0 ? 0 : performance.now() - progressAt
   }
 }
 export type SegmentWriter = ReturnType<typeof createSegmentWriter>

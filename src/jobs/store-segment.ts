@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { asProblem } from '#core/errors.ts'
 import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
 
-const retryMs = 500
+const firstPauseMs = 250
+const longestPauseMs = 2000
 
 interface Options {
   bucket: Bucket
@@ -21,7 +22,7 @@ export async function storeSegment ({ bucket, artifactId, bytes, sha256, at, sig
   const key = `${artifactId}/${String(at).padStart(16, '0')}`
 
   async function untilDone (write: () => Promise<void>): Promise<void> {
-    for (;;) {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       signal.throwIfAborted()
       try {
         return await write()
@@ -29,7 +30,7 @@ export async function storeSegment ({ bucket, artifactId, bytes, sha256, at, sig
         // Sealed by somebody else: this attempt no longer holds its claim.
         if (asProblem(error).code === 'EPH_CONFLICT') throw error
         onTrouble(error)
-        await delay(retryMs, undefined, { signal })
+        await delay(pauseMs, undefined, { signal })
       }
     }
   }

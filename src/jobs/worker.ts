@@ -26,12 +26,15 @@ export function createWorker (context: Context) {
   let again = false
   let stopListening = async () => {}
   let sweeper: NodeJS.Timeout | undefined
+  /** Whether the last sweep or claim failed: one line for all that fail in a row. */
+  const troubled = { sweep: false, claim: false }
 
   /** Claims until nothing is runnable or this process is full; a call during a claim makes one more pass after it. */
   function look (): Promise<void> {
     again = true
-    claiming ??= claimAll().catch((error: unknown) => {
-      log.error({ err: error }, 'Cannot claim jobs; the next sweep tries again')
+    claiming ??= claimAll().then(() => { troubled.claim = false }, (error: unknown) => {
+      if (!troubled.claim) log.error({ err: error }, 'Cannot claim jobs; each sweep tries again')
+      troubled.claim = true
     }).finally(() => {
       claiming = null
       // Somebody called when the last pass was over already.
@@ -70,8 +73,10 @@ export function createWorker (context: Context) {
   async function sweep (): Promise<void> {
     try {
       await database.jobs.sweep()
+      troubled.sweep = false
     } catch (error) {
-      log.warn({ err: asProblem(error) }, 'Cannot sweep')
+      if (!troubled.sweep) log.warn({ err: asProblem(error) }, 'Cannot sweep; it is tried each second')
+      troubled.sweep = true
     }
     await look()
     if (!stopping.signal.aborted) sweeper = setTimeout(sweep, sweepMs)

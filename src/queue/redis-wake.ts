@@ -1,5 +1,6 @@
 import { Queue } from 'bullmq'
 import { Redis, type RedisOptions } from 'ioredis'
+import { createBreaker } from '#core/breaker.ts'
 import type { Wake } from '#core/ports/wake.ts'
 import { createOutageLog, type Log } from './outage-log.ts'
 import { listenToRedis } from './redis-listener.ts'
@@ -12,10 +13,13 @@ export interface RedisWakeOptions {
   /** What the keys in Redis begin with. */
   prefix?: string
   log?: Log
+  /** Called with the reason when Redis is taken for away, or for full, and with null when it takes rings again. */
+  changed?: ((why: unknown) => void) | undefined
 }
 
 const name = 'wake'
 const answerMs = 2000
+const checkSeconds = 60
 /** Rings that wait at the most: each wakes a listener, and where nobody listens they must not fill the memory of Redis. */
 const mostWaiting = 32
 
@@ -29,7 +33,7 @@ const forRings: RedisOptions = { ...options, socketTimeout: answerMs, commandTim
 const forListeners: RedisOptions = { ...options, socketTimeout: 5000, maxRetriesPerRequest: null }
 
 /** A queue of BullMQ whose jobs say only "wake up": each wakes one listener of all processes. */
-export function createRedisWake ({ url, prefix = 'ephemera', log }: RedisWakeOptions): Wake {
+export function createRedisWake ({ url, prefix = 'ephemera', log, changed }: RedisWakeOptions): Wake {
   const outage = createOutageLog(log)
   const stops = new Set<() => Promise<void>>()
   let isClosed = false
@@ -65,8 +69,12 @@ export function createRedisWake ({ url, prefix = 'ephemera', log }: RedisWakeOpt
     }
   }
 
+  // Written, since one that is full or has become a replica answers all that is only asked.
+  const probe = () => ask('reach the queue', () => redis.set(`${prefix}:check`, 1, 'EX', checkSeconds))
+  const breaker = createBreaker({ isOutage: () => !isClosed, probe, changed })
+
   return {
-    ring: () => ask('ring for work', add),
+    ring: () => breaker.through(() => ask('ring for work', add), why => unavailable('ring for work', (why as Error).cause)),
 
     async listen (rung) {
       if (isClosed) throw unavailable('listen for rings', new Error('the queue is closed'))
@@ -77,10 +85,11 @@ export function createRedisWake ({ url, prefix = 'ephemera', log }: RedisWakeOpt
       }
     },
 
-    check: () => ask('reach the queue', () => redis.ping()),
+    check: breaker.check,
 
     async close () {
       isClosed = true
+      breaker.close()
       await Promise.all([...stops].map(stop => stop()))
       stops.clear()
       await queue.close()

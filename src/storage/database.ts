@@ -1,7 +1,8 @@
-import type { Database } from '#core/ports/storage.ts'
+import { createBreaker } from '#core/breaker.ts'
+import type { AuditEvent, Database } from '#core/ports/storage.ts'
 import { createArtifactStore } from './artifact-store.ts'
 import { auditRow } from './create-job.ts'
-import { guard } from './database-problem.ts'
+import { databaseProblem, guard, isAway } from './database-problem.ts'
 import { createJobChanges } from './job-changes.ts'
 import type { Limits } from './job-claims.ts'
 import { createJobStore } from './job-store.ts'
@@ -25,12 +26,18 @@ export interface DatabaseOptions {
   leaseSeconds?: number
   /** Connections of this process at the most, beside the one that listens. */
   connections?: number
+  /** Called with the reason when the database is taken for away, and with null when it answers again. */
+  changed?: ((why: unknown) => void) | undefined
 }
 
 export interface PostgresDatabase extends Database {
   /** The connection that listens, for whoever else needs NOTIFY. */
   notifications: Notifications
 }
+
+/** Of a probe: who is found to be half open is given up, so that a new connection can take its place. */
+const probeMs = 3000
+const zoneQuery = 'SELECT current_setting(\'TimeZone\') AS zone, current_user AS role'
 
 const defaultLimits: Limits = { caller: 10, namespace: 20, node: 20 }
 
@@ -44,34 +51,42 @@ export async function createDatabase (options: DatabaseOptions): Promise<Postgre
   const notifications = createNotifications({ directUrl })
   const changes = createJobChanges(notifications)
 
+  async function look (): Promise<void> {
+    const [row] = await db.probe<{ zone: string, role: string }>(zoneQuery, probeMs, breaker.isOpen)
+    if (!['UTC', 'Etc/UTC', 'GMT'].includes(row?.zone ?? '')) {
+      throw new Error(`Cannot use the database: its role has the time zone "${row?.zone}"; behind a pooler, ALTER ROLE "${row?.role}" SET timezone = 'UTC'`)
+    }
+  }
+
+  const breaker = createBreaker({
+    isOutage: isAway,
+    probe: () => look().catch((error: unknown) => { throw databaseProblem(error) }),
+    changed: options.changed
+  })
+  const { check } = breaker
+
   async function close (): Promise<void> {
+    breaker.close()
     await changes.close()
     await notifications.close()
     await prisma.$disconnect()
     await db.pool.end()
   }
 
-  const { check } = guard({
-    async check () {
-      const [row] = await db.rows<{ zone: string }>('SELECT current_setting(\'TimeZone\') AS zone')
-      if (!['UTC', 'Etc/UTC', 'GMT'].includes(row?.zone ?? '')) {
-        throw new Error(`Cannot use the database: its role has the time zone "${row?.zone}"; behind a pooler, ALTER ROLE … SET timezone = 'UTC'`)
-      }
-    }
-  })
   try {
     await check()
   } catch (error) {
     await close()
     throw error
   }
+  const { watch, ...jobs } = createJobStore(db, prisma, changes, { limits, leaseSeconds, cluster })
   return {
-    jobs: guard(createJobStore(db, prisma, changes, { limits, leaseSeconds, cluster })),
-    sessions: guard(createSessionStore(db, prisma)),
-    runs: guard(createRunStore(db, prisma, changes)),
-    artifacts: guard(createArtifactStore(db, prisma, changes)),
-    leases: guard(createLeaseStore(db, prisma)),
-    audit: guard({ record: async event => { await db.rows('SELECT record_audit($1)', [toJsonText(auditRow(event))]) } }),
+    jobs: { ...guard(jobs, breaker), watch },
+    sessions: guard(createSessionStore(db, prisma), breaker),
+    runs: guard(createRunStore(db, prisma, changes), breaker),
+    artifacts: guard(createArtifactStore(db, prisma, changes), breaker),
+    leases: guard(createLeaseStore(db, prisma), breaker),
+    audit: guard({ record: async (event: AuditEvent) => { await db.rows('SELECT record_audit($1)', [toJsonText(auditRow(event))]) } }, breaker),
     notifications,
     check,
     close

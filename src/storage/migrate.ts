@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { databaseProblem } from './database-problem.ts'
+import { demandDirect, pooledOr } from './demand-direct.ts'
 import { ensurePartitions } from './partitions.ts'
 
 /** The lock and the table of `prisma migrate deploy`, so that either may be used. */
@@ -47,7 +48,8 @@ export async function migrate (directUrl: string, migrations: Migration[] = read
   })
   db.on('error', () => {}) // the query under way reports it
   try {
-    await db.connect()
+    await db.connect().catch((error: unknown) => { throw pooledOr(error) })
+    await demandDirect(db)
     await db.query('SELECT pg_advisory_lock($1)', [prismaLock])
     // From here on, nobody who holds a lock on a table for long shall block everybody behind us.
     await db.query("SET lock_timeout = '5s'")

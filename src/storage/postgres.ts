@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { isAway } from './database-problem.ts'
 
 export interface PostgresOptions {
   url: string
@@ -15,6 +16,11 @@ export interface Querier {
 export interface Postgres extends Querier {
   pool: pg.Pool
   transaction<T> (work: (tx: Querier) => Promise<T>): Promise<T>
+  /**
+   * Asks one connection; `all`: each that there is, for who answers first, since after an outage any of them may be half open. Those that
+   * are silent for `timeoutMs` are given up.
+   */
+  probe<R> (text: string, timeoutMs: number, all: boolean): Promise<R[]>
 }
 
 const connectTimeoutMs = 5000
@@ -80,7 +86,9 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
       await client.query('COMMIT')
       return result
     } catch (error) {
-      await client.query('ROLLBACK').catch(lost)
+      // A connection that does not answer would be waited for once more.
+      if (isAway(error)) broken ??= error as Error
+      else await client.query('ROLLBACK').catch(lost)
       throw error
     } finally {
       client.off('error', lost)
@@ -88,5 +96,12 @@ export function openPostgres ({ url, pooled, connections }: PostgresOptions): Po
     }
   }
 
-  return { pool, transaction, ...querier(pool, pooled) }
+  async function probe<R> (text: string, timeoutMs: number, all: boolean): Promise<R[]> {
+    const width = all ? Math.max(1, pool.totalCount) : 1
+    const asked = { text, query_timeout: timeoutMs } // known to pg, though not to its types
+    const { rows } = await Promise.any(Array.from({ length: width }, () => pool.query(asked)))
+    return rows as R[]
+  }
+
+  return { pool, transaction, probe, ...querier(pool, pooled) }
 }

@@ -1,11 +1,13 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
+import { createBreaker } from '#core/breaker.ts'
+import { Problem } from '#core/errors.ts'
 import type { Readable } from 'node:stream'
 import type { Bucket } from '#core/ports/storage.ts'
 import { checkKey } from './object-key.ts'
 import { objectMissing, objectShort, objectTaken, partNotGiven } from './object-problems.ts'
 import { createS3Client, fetchFrom, type S3Options } from './s3-client.ts'
 import { readPart } from './s3-content.ts'
-import { isNoObject, s3Problem, statusOf } from './s3-problem.ts'
+import { isAway, isNoObject, s3Problem, statusOf } from './s3-problem.ts'
 import { createS3Store } from './s3-store.ts'
 import { within } from './within.ts'
 
@@ -22,6 +24,8 @@ export interface S3BucketOptions extends S3Options {
   /** What every key begins with in the bucket. */
   prefix?: string | undefined
   times?: Partial<S3Times>
+  /** Called with the reason when the store is taken for away, and with null when it answers again. */
+  changed?: ((why: unknown) => void) | undefined
 }
 
 export interface S3Bucket extends Bucket {
@@ -30,7 +34,7 @@ export interface S3Bucket extends Bucket {
 }
 
 /** Objects of a bucket, of any server that speaks S3. The account needs s3:GetObject, PutObject, DeleteObject and ListBucket. */
-export function createS3Bucket ({ prefix = '', times, ...options }: S3BucketOptions): S3Bucket {
+export function createS3Bucket ({ prefix = '', times, changed, ...options }: S3BucketOptions): S3Bucket {
   const { callMs, silenceMs } = { ...defaultTimes, ...times }
   const { bucket } = options
   // Connections of their own: slow downloads must not hold evidence back.
@@ -44,16 +48,30 @@ export function createS3Bucket ({ prefix = '', times, ...options }: S3BucketOpti
     return prefix + key
   }
 
-  async function bounded<T> (doing: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function bounded<T> (doing: string, boundMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
-      return await within(callMs, work)
+      return await within(boundMs, work)
     } catch (error) {
       throw s3Problem(doing, error)
     }
   }
 
+  /** Asks for an object that is not there: unlike the answer to a HEAD, this one says in words what is wrong. */
+  const probe = () => bounded(`use the bucket "${bucket}"`, Math.min(callMs, silenceMs), async signal => {
+    try {
+      const { body } = await fetchObject(`${prefix}.check`, signal)
+      body.destroy()
+    } catch (error) {
+      if (!isNoObject(error)) throw error
+    }
+  })
+  const breaker = createBreaker({ isOutage: isAway, probe, changed })
+
+  const call = <T>(doing: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    breaker.through(() => bounded(doing, callMs, work), why => s3Problem(doing, why instanceof Problem ? why.cause : why))
+
   function openPart (key: string, offset: number, end: number): Promise<Readable> {
-    return bounded(`read the object "${key}"`, async signal => {
+    return call(`read the object "${key}"`, async signal => {
       try {
         const { body, range } = await fetchObject(keyOf(key), signal, `bytes=${offset}-${end - 1}`)
         if (range?.startsWith(`bytes ${offset}-${end - 1}/`)) return body
@@ -76,7 +94,7 @@ export function createS3Bucket ({ prefix = '', times, ...options }: S3BucketOpti
   }
 
   return {
-    put: (key, bytes, sha256) => bounded(`store the object "${key}"`, async signal => {
+    put: (key, bytes, sha256) => call(`store the object "${key}"`, async signal => {
       if (!await store({ key: keyOf(key), bytes, sha256, signal })) throw objectTaken(key)
     }),
 
@@ -86,21 +104,14 @@ export function createS3Bucket ({ prefix = '', times, ...options }: S3BucketOpti
       return read(key, offset, offset + length, await openPart(key, offset, offset + length))
     },
 
-    delete: key => bounded(`delete the object "${key}"`, async abortSignal => {
+    delete: key => call(`delete the object "${key}"`, async abortSignal => {
       await writing.send(new DeleteObjectCommand({ Bucket: bucket, Key: keyOf(key) }), { abortSignal })
     }),
 
-    /** Asks for an object that is not there: unlike the answer to a HEAD, this one says in words what is wrong. */
-    check: () => bounded(`use the bucket "${bucket}"`, async signal => {
-      try {
-        const { body } = await fetchObject(`${prefix}.check`, signal)
-        body.destroy()
-      } catch (error) {
-        if (!isNoObject(error)) throw error
-      }
-    }),
+    check: breaker.check,
 
     close () {
+      breaker.close()
       writing.destroy()
       reading.destroy()
     }

@@ -123,6 +123,20 @@ t.test('a store that takes nothing for too long ends the run; what it took is ke
   t.equal((await contentOf(engine, pod.runs[0]!.artifacts[0]!.id)).equals(Buffer.alloc(8 << 20, 1)), true)
 })
 
+t.test('a store that refuses everything ends the run in its own words', async t => {
+  const engine = drive(t, { policy: { stallSeconds: 0.3 } })
+  const { channels, bucket } = engine
+  bucket.putting = async () => { throw new Problem('EPH_BUCKET_UNAVAILABLE', 'Cannot store the object: the credentials may not do this') }
+  channels.play = async tool => {
+    tool.start()
+    await tool.say('stdout', Buffer.alloc(8 << 20, 1))
+    await tool.stopped
+    tool.end({ endCause: 'cancelled' })
+  }
+  const { pod } = await engine.run({ diagnostic: 'capture' })
+  t.match(pod.error, { code: 'EPH_STORE_STALLED', message: /took no bytes for 0.3 s: .*the credentials may not do this/ })
+})
+
 t.test('a store and a database that fail for a moment lose nothing', async t => {
   const engine = drive(t)
   const { channels, bucket, database, logged } = engine

@@ -14,7 +14,8 @@ const folder = await makeFolder(t)
 let server = await startEmbeddedPostgres({ folder })
 t.teardown(() => server.stop())
 const limits = { caller: 10_000, namespace: 10_000, node: 10_000 }
-const database = await createDatabase({ url: server.url, limits })
+const changes: unknown[] = []
+const database = await createDatabase({ url: server.url, limits, changed: why => { changes.push(why) } })
 t.teardown(() => database.close())
 const { jobs, runs, artifacts, sessions, leases, audit } = database
 
@@ -120,16 +121,19 @@ t.test('a call whose connection is cut rejects with EPH_DATABASE_UNAVAILABLE, an
   t.match(await jobs.cancel(draft.id), { state: 'cancelled' })
 })
 
-t.test('a server that is killed takes nothing with it that was acknowledged', async t => {
+t.test('a server that is killed takes nothing with it that was acknowledged, and what was not is there once or not at all', async t => {
   const acknowledged: string[] = []
+  const refused: string[] = []
   const reasons: unknown[] = []
   const worker = async () => {
     for (;;) {
-      const draft = draftJob()
+      const key = uuidv7()
+      const draft = draftJob({ idempotency: { key, requestHash: 'h' } })
       try {
         await jobs.create(draft)
         acknowledged.push(draft.id)
       } catch (error) {
+        refused.push(key)
         reasons.push(error)
         return
       }
@@ -142,7 +146,44 @@ t.test('a server that is killed takes nothing with it that was acknowledged', as
   for (const reason of reasons) t.match(reason, unavailable)
   await server.ended
   server = await startEmbeddedPostgres({ folder })
+  await database.check()
   for (const id of acknowledged) t.match(await jobs.find(id), { id, state: 'queued', pods: { items: [{ state: 'queued' }] } })
+  const db = await connect(t, server.url)
+  for (const key of refused) {
+    const again = () => jobs.create(draftJob({ idempotency: { key, requestHash: 'h' } }))
+    const [first, second] = [await again(), await again()]
+    t.equal(second.job.id, first.job.id)
+    const { rows } = await db.query('SELECT job_id AS id FROM idempotency_key WHERE key = $1', [key])
+    t.same(rows, [{ id: first.job.id }])
+  }
+})
+
+t.test('a server that is away is not asked by each call, and soon found to be back', async t => {
+  await server.stop()
+  for (let nth = 0; nth < 5; nth++) await t.rejects(jobs.find(draft.id), unavailable)
+  const since = performance.now()
+  for (let nth = 0; nth < 1000; nth++) await t.rejects(jobs.find(draft.id), unavailable)
+  t.comment(`1000 refusals in ${Math.round(performance.now() - since)} ms`)
+  t.match(changes.at(-1), unavailable)
+  server = await startEmbeddedPostgres({ folder })
+  await until(() => changes.at(-1) === null, 5)
+  t.match(await jobs.find(draft.id), { id: draft.id })
+})
+
+t.test('a lock that is waited for too long, and a wrong call, are no outage', async t => {
+  const before = changes.length
+  const { job: { id } } = await jobs.create(draftJob())
+  const db = await connect(t, server.url)
+  await db.query('BEGIN; SELECT FROM job FOR UPDATE')
+  const look = await connect(t, server.url)
+  const waiting = Promise.allSettled(Array.from({ length: 8 }, () => jobs.appendEvent(id, 'queue', {})))
+  const cancel = 'SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = \'Lock\' AND application_name = \'ephemera\''
+  let left = 8
+  await until(async () => { left -= (await look.query(cancel)).rowCount ?? 0; return left <= 0 })
+  for (const outcome of await waiting) t.match(outcome, { status: 'rejected', reason: { ...unavailable, message: /did not get to it in time/ } })
+  await db.query('ROLLBACK')
+  t.match(await jobs.find(id), { id })
+  t.equal(changes.length, before)
 })
 
 t.test('what is wrong with a call itself is not said to be an outage', async t => {

@@ -6,6 +6,7 @@ import { createServer as createTcpServer, type AddressInfo, type Socket } from '
 import t, { type Test } from 'tap'
 import { createS3Bucket, type S3BucketOptions } from '#storage/s3-bucket.ts'
 import { startS3 } from '../support/s3.ts'
+import { until } from '../support/until.ts'
 
 const mebibyte = 1 << 20
 const s3 = await startS3(t)
@@ -155,4 +156,41 @@ t.test('an upload reads nothing of its buffer once it has ended', async t => {
     t.ok(received?.includes('aaaa'), `${kind}: a part of the body came`)
     t.notOk(received?.includes(late), `${kind}: and nothing from later`)
   }
+})
+
+t.test('a store that is away is not asked by each call, until it answers again', async t => {
+  const changes: unknown[] = []
+  const state = { isAway: false, asked: 0 }
+  const bucket = await open(t, (incoming, response) => {
+    if (!incoming.url!.includes('.check')) state.asked++
+    if (state.isAway) {
+      incoming.resume()
+      response.writeHead(500).end()
+    }
+    return state.isAway
+  }, { changed: why => { changes.push(why) } })
+  const bytes = randomBytes(100)
+  const unavailable = { code: 'EPH_BUCKET_UNAVAILABLE', message: /^Cannot store the object "(?:a|b)\/\d+": the server answers 500/ }
+  state.isAway = true
+  await Promise.all(Array.from({ length: 5 }, (_, nth) => t.rejects(bucket.put(`a/${nth}`, bytes), unavailable)))
+  const before = state.asked
+  for (let nth = 0; nth < 50; nth++) await t.rejects(bucket.put(`b/${nth}`, bytes), unavailable)
+  t.equal(state.asked, before)
+  state.isAway = false
+  await until(() => changes.length === 2)
+  await bucket.put('b/50', bytes)
+  t.match(changes, [{ code: 'EPH_BUCKET_UNAVAILABLE' }, null])
+})
+
+t.test('what a store refuses is told with what to do, and is no outage', async t => {
+  const changes: unknown[] = []
+  const bucket = await open(t, (incoming, response) => {
+    incoming.resume()
+    response.writeHead(403, { 'content-type': 'application/xml' }).end('<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>')
+    return true
+  }, { changed: why => { changes.push(why) } })
+  for (let nth = 0; nth < 10; nth++) {
+    await t.rejects(bucket.put('a/0', randomBytes(10)), { code: 'EPH_BUCKET_UNAVAILABLE', message: /\(AccessDenied\); they need s3:PutObject/ })
+  }
+  t.same(changes, [])
 })
