@@ -75,5 +75,6 @@ t.test('without an API server every call says so', async t => {
   await t.rejects(faulty.injector.dryRun(pod, newContainer()), { code: 'EPH_CLUSTER_UNAVAILABLE' })
   t.equal(await faulty.channels.postMortem(place), 'unknown')
   proxy.refuse(false)
-  t.equal((await faulty.reader.pod(namespace, pod.name))?.uid, pod.uid, 'and works again at once')
+  await faulty.check()
+  t.equal((await faulty.reader.pod(namespace, pod.name))?.uid, pod.uid, 'and works again')
 })

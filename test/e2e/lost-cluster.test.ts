@@ -7,6 +7,7 @@ import { createFaultProxy } from '../support/fault-proxy.ts'
 import { kubeconfigThrough } from '../support/kubeconfig-through.ts'
 import { labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
 import { startService } from '../support/service.ts'
+import { until } from '../support/until.ts'
 
 const proxy = await createFaultProxy(t, labServer())
 const service = await startService({ env: { ...labEnvironment(), EPHEMERA_KUBECONFIG: kubeconfigThrough(t, proxy.port) } })
@@ -86,5 +87,6 @@ t.test('without an API server launches answer 503 and leave a row', async t => {
   t.match(await ready.text(), /cluster: EPH_CLUSTER_UNAVAILABLE/)
   t.match((await auditRows(service.dataDir)).at(-1), { action: 'launch', outcome: 'failed', namespace, code: 'EPH_CLUSTER_UNAVAILABLE' })
   proxy.refuse(false)
-  t.equal((await service.launch(body, { prefer: 'wait=50' })).state, 'succeeded', 'and works again at once')
+  await until(async () => (await fetch(`${service.url}/readyz`)).ok)
+  t.equal((await service.launch(body, { prefer: 'wait=50' })).state, 'succeeded', 'and works again by itself')
 })
