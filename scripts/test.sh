@@ -64,10 +64,10 @@ fi
 
 if [ "$what" != unit ]; then
   bash lab/lab.sh build
+  install_pooler
 fi
 
 if [ "$what" = all ] || [ "$what" = integration ]; then
-  install_pooler
   go_tests toolbox/runner
   go_tests lab/sample-app
   # As the lab builds it, so that its libraries are compiled once.

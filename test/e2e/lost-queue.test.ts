@@ -2,12 +2,34 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import type { Job } from '#core/job.ts'
 import { labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
+import { startPooler } from '../support/pooler.ts'
+import { connect } from '../support/postgres.ts'
+import { startPostgresServer } from '../support/postgres-server.ts'
 import { startRedis } from '../support/redis.ts'
+import { startS3 } from '../support/s3.ts'
 import { startService } from '../support/service.ts'
+import { makeSmallDisk } from '../support/small-disk.ts'
 import { until } from '../support/until.ts'
 
+// As operators have it: Redis, a bucket, and Postgres behind a pooler. And a disk of no use.
+const disk = await makeSmallDisk(t, 1)
+disk.fill()
+const s3 = await startS3(t)
 const redis = await startRedis(t)
-const service = await startService({ env: { ...labEnvironment(), REDIS_URL: redis.url } })
+const direct = await startPostgresServer(t, '127.0.0.1')
+await (await connect(t, direct)).query('ALTER ROLE ephemera SET timezone = \'UTC\'')
+const service = await startService({
+  env: {
+    ...labEnvironment(),
+    ...s3.environment,
+    REDIS_URL: redis.url,
+    DATABASE_URL: await startPooler(t, direct),
+    DATABASE_DIRECT_URL: direct,
+    EPHEMERA_DATA_DIR: disk.folder,
+    TMPDIR: disk.folder,
+    HOME: disk.folder
+  }
+})
 t.teardown(() => service.stop())
 const namespace = makeNamespace(t)
 const target = { namespace, pod: makePod(namespace) }
@@ -33,6 +55,17 @@ async function readiness (t: Test, state: string): Promise<void> {
   t.equal(ready.status, 200, 'all goes on without it')
   t.match(await ready.text(), `queue: ${state}\n`)
 }
+
+t.test('no disk is needed, also not for captures', async t => {
+  const argv = ['sh', '-c', 'echo listening >&2; yes | head -c 20000000; sleep 100']
+  const params = { argv, durationSeconds: 3 }
+  const { id } = await service.launch({ diagnostic: 'test-capture', image: 'toolbox-test', target, params })
+  const job = await service.final(id)
+  t.match(job, { state: 'succeeded', verdict: 'pass' }, JSON.stringify(job.pods.items[0]!.error))
+  const [artifact] = job.pods.items[0]!.runs[0]!.artifacts
+  t.match(artifact, { sizeBytes: 20_000_000 })
+  t.equal((await service.bytes(`/v1/artifacts/${artifact!.id}/content`)).length, 20_000_000)
+})
 
 t.test('without Redis jobs are accepted and measured, and it is said once', async t => {
   await redis.stop()

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { openPostgres } from '../../src/storage/postgres.ts'
+import { createFaultProxy } from '../support/fault-proxy.ts'
 import { connect, startPostgres } from '../support/postgres.ts'
+import { startPostgresServer } from '../support/postgres-server.ts'
 import { until } from '../support/until.ts'
 
 const { emptyDatabase } = await startPostgres(t)
@@ -66,6 +68,22 @@ t.test('a connection that is lost between two queries of a transaction fails tha
   await t.rejects(cut)
   t.notOk((await words()).includes('lost'))
   await db.transaction(tx => tx.rows('SELECT 1'))
+})
+
+t.test('a probe of all connections gives up all that are half open, so that the next one meets a new one', async t => {
+  const through = new URL(await startPostgresServer(t, '127.0.0.1'))
+  const proxy = await createFaultProxy(t, { host: through.hostname, port: Number(through.port) })
+  through.port = `${proxy.port}`
+  const { pool, rows, probe } = openPostgres({ url: through.href, pooled: false, connections: 4 })
+  t.teardown(() => pool.end())
+  await Promise.all(Array.from({ length: 4 }, () => rows('SELECT pg_sleep(0.1)')))
+  t.equal(pool.totalCount, 4)
+  proxy.blackhole()
+  proxy.heal()
+  await t.rejects(probe('SELECT 1', 300, true))
+  t.equal(pool.totalCount, 0)
+  t.same(await probe('SELECT 1 AS one', 300, true), [{ one: 1 }])
+  proxy.cut()
 })
 
 t.test('what nobody waits for any more is not carried out later', async t => {
