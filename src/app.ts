@@ -8,6 +8,7 @@ import type { Authenticate } from '#core/ports/authority.ts'
 import type { AuditEvent } from '#core/ports/storage.ts'
 import { createRefusals } from '#core/refusals.ts'
 import { graphql } from '#graphql/plugin.ts'
+import { closeAnswered } from '#http/close-answered.ts'
 import { countRequests } from '#http/count-requests.ts'
 import { handleFailures } from '#http/handle-failures.ts'
 import { healthRoutes, type HealthChecks } from '#http/health.ts'
@@ -35,6 +36,8 @@ export interface AppOptions {
   log: FastifyBaseLogger
   /** Shared with whoever else counts in this process. */
   metrics?: Registry
+  /** Aborted when the service has been asked to stop, and goes on answering for a while. */
+  leaving?: AbortSignal
   /** Of one caller, at this replica. */
   requestsPerMinute?: number
 }
@@ -44,12 +47,14 @@ const isSubscription = ({ method, headers, url = '' }: IncomingMessage): boolean
 
 /** The transports, complete and not yet listening. Closing it ends streams and long polls first. */
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
-  const { catalogue, authenticate, audit, checks, log, metrics = new Registry(), requestsPerMinute = 6000 } = options
+  const { catalogue, authenticate, audit, checks, log, metrics = new Registry(), leaving, requestsPerMinute = 6000 } = options
   const refusals = createRefusals(audit)
   const app = Fastify({
     loggerInstance: log,
     bodyLimit: 1 << 20,
     requestTimeout: 30_000,
+    // What still comes by a connection that is open is answered as ever.
+    return503OnClosing: false,
     // Only WebSockets: whoever offers HTTP/2 by the way, as Java does, would lose the body of his request.
     http: { shouldUpgradeCallback: isSubscription },
     genReqId: () => uuidv7(),
@@ -69,6 +74,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   handleFailures(app, refusals)
   countRequests(app, metrics)
   closeSilentConnections(app)
+  closeAnswered(app, leaving)
   const answerOtherMethods = rememberMethods(app)
 
   await app.register(helmet, {

@@ -53,7 +53,8 @@ export const Environment = Type.Object({
   EPHEMERA_LIMIT_NODE: count('The same for one node', 20),
   EPHEMERA_LEASE_SECONDS: count('How long a worker that is silent keeps what it measures', 30, 15, 600),
   EPHEMERA_STALL_SECONDS: count('How long the store may take nothing before a capture is given up', 120, 1, 3600),
-  EPHEMERA_SHUTDOWN_GRACE_SECONDS: count('How long tools may go on when the service stops', 20, 0, 600),
+  EPHEMERA_LEAVE_SECONDS: count('How long the server goes on answering when it was told to stop, while /readyz says no: until whoever distributes requests has noticed', 0, 0, 60),
+  EPHEMERA_SHUTDOWN_GRACE_SECONDS: count('How long tools and captures may go on, to end by themselves, when the service stops', 20, 0, 600),
   EPHEMERA_REQUESTS_PER_MINUTE: count('Requests of one caller, at each replica', 6000)
 })
 export type Environment = Static<typeof Environment>

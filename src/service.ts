@@ -1,9 +1,11 @@
 import closeWithGrace from 'close-with-grace'
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Catalogue } from '#core/diagnostic.ts'
+import { Problem } from '#core/errors.ts'
 import { createAuthenticate } from '#auth/authenticate.ts'
 import { record } from '#jobs/audit.ts'
 import { createUseCases } from '#jobs/create-use-cases.ts'
@@ -15,7 +17,7 @@ import { createOutages } from './outages.ts'
 import { openResources, type Resources } from './resources.ts'
 import { buildWorkerApp } from './worker-app.ts'
 
-/** What closing takes beside the grace that tools get: the last writes, and the embedded Postgres' checkpoint. */
+/** What closing takes beside the grace that tools get: their end, the last writes, and the embedded Postgres' checkpoint. */
 const closingSeconds = 15
 
 interface ServiceOptions {
@@ -24,9 +26,16 @@ interface ServiceOptions {
   role: 'server' | 'worker'
 }
 
-interface Parts extends Resources { config: Config, log: Logger, metrics: Registry, count: (name: string) => void }
+interface Parts extends Resources {
+  config: Config
+  log: Logger
+  metrics: Registry
+  count: (name: string) => void
+  /** Aborted when the service has been asked to stop. */
+  leaving: AbortSignal
+}
 
-async function buildServer ({ config, context, checks, log, metrics, count }: Parts): Promise<FastifyInstance> {
+async function buildServer ({ config, context, checks, log, metrics, count, leaving }: Parts): Promise<FastifyInstance> {
   const { environment, auth, audiences, host } = config
   let localToken: string | undefined
   if (auth === 'local') {
@@ -42,8 +51,13 @@ async function buildServer ({ config, context, checks, log, metrics, count }: Pa
     checks,
     log,
     metrics,
+    leaving,
     requestsPerMinute: environment.EPHEMERA_REQUESTS_PER_MINUTE
   })
+}
+
+function demandStaying (leaving: AbortSignal): void {
+  if (leaving.aborted) throw new Problem('EPH_SHUTDOWN', 'Cannot take more requests: the service stops')
 }
 
 async function listen (app: FastifyInstance, { host, environment: { EPHEMERA_PORT: port } }: Config): Promise<void> {
@@ -63,15 +77,21 @@ async function start (config: Config, { catalogue, role }: ServiceOptions): Prom
   collectDefaultMetrics({ register: metrics })
   const count = createCounters(metrics)
   const resources = await openResources({ config, catalogue, log, count, outages: createOutages(metrics, log) })
-  const parts = { ...resources, config, log, metrics, count }
+  const leaving = new AbortController()
+  const checks = { ...resources.checks, process: { check: async () => { demandStaying(leaving.signal) }, needed: true } }
+  const parts = { ...resources, checks, config, log, metrics, count, leaving: leaving.signal }
   try {
     const app = role === 'server' ? await buildServer(parts) : await buildWorkerApp(parts)
     const worker = role === 'worker' || environment.EPHEMERA_WORK ? createWorker(resources.context) : null
-    const delay = (environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS + closingSeconds) * 1000
-    closeWithGrace({ delay, logger: log }, async ({ err, signal }) => {
+    const leaveSeconds = role === 'server' ? environment.EPHEMERA_LEAVE_SECONDS : 0
+    const graceSeconds = Math.max(leaveSeconds, environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS)
+    // A second signal ends it at once.
+    closeWithGrace({ delay: (graceSeconds + closingSeconds) * 1000, logger: log }, async ({ err, signal }) => {
       if (err) log.fatal({ err }, 'Stopping, because of an error that nobody has met')
       else log.info({ signal }, 'Stopping')
-      await Promise.all([app.close(), worker?.stop()])
+      leaving.abort()
+      const answered = delay(err ? 0 : leaveSeconds * 1000).then(() => app.close())
+      await Promise.all([answered, worker?.stop()])
       await resources.close()
     })
     await listen(app, config)

@@ -189,9 +189,17 @@ t.test('pods of the chart are hardened', async t => {
 t.test('chart leaves the service more time to stop than it takes', async t => {
   const byDefault = readConfig({ EPHEMERA_IMAGES: `toolbox=${leastValues.images.toolbox[0]}` }).environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS
   const seconds = (settings: object) => podOf(render({ ...leastValues, settings }), 'ephemera').terminationGracePeriodSeconds
-  t.ok(seconds({}) > byDefault + 15 + 5, `${seconds({})}`)
-  t.ok(seconds({ EPHEMERA_SHUTDOWN_GRACE_SECONDS: 600 }) > 600 + 15 + 5)
+  t.ok(seconds({}) > byDefault + 15, `${seconds({})}`)
+  t.ok(seconds({ EPHEMERA_SHUTDOWN_GRACE_SECONDS: 600 }) > 600 + 15)
   t.ok(seconds({ EPHEMERA_SHUTDOWN_GRACE_SECONDS: 0 }) < byDefault + 15, '0 is a value')
+  t.ok(seconds({ EPHEMERA_LEAVE_SECONDS: 60 }) > 60 + 15)
+})
+
+t.test('chart lets the server answer until nobody is sent to it any more, unless told otherwise', async t => {
+  const leaves = (settings: object) => environmentOf(podOf(render({ ...leastValues, settings }), 'ephemera'))
+    .filter(({ name }) => name === 'EPHEMERA_LEAVE_SECONDS').map(({ value }) => value)
+  t.same(leaves({}), ['5'])
+  t.same(leaves({ EPHEMERA_LEAVE_SECONDS: 0 }), ['0'])
 })
 
 t.test('server measures only where there are no workers', async t => {

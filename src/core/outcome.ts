@@ -48,14 +48,11 @@ export interface RunProof {
   whole: boolean
   /** The runner had to send KILL, because the tool did not end within its grace. */
   killed: boolean
-  /** It is meant to be stopped, as a capture: a shutdown that it followed within its grace is as good as its planned end. */
-  stoppable?: boolean
 }
 
 /** The cause that counts: what arrived without proof is never complete, whatever the tool said of itself. */
-export function settleCause ({ endCause, signal, proven, whole, killed, stoppable = false }: RunProof): EndCause {
+export function settleCause ({ endCause, signal, proven, whole, killed }: RunProof): EndCause {
   if (endCause === 'exited' && signal !== null) return 'killed'
-  if (endCause === 'shutdown' && stoppable && proven && whole && !killed) return 'finished'
   // A planned stop that had to be enforced left its stream unfinished.
   if (endCause === 'finished' && killed) return 'killed'
   if ((endCause === 'exited' || endCause === 'finished') && !(proven && whole)) return 'unproven'

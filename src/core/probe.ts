@@ -39,7 +39,7 @@ export interface CaptureOptions {
   stopAfterSeconds: number
   /** The stream is ended, as planned, once it is at least this long. */
   maxBytes: number
-  /** How long the tool may hold back what it has seen: a planned end by time, finish or shutdown comes so much later, to lose nothing. */
+  /** How long the tool may hold back what it has seen: a planned end by time or finish comes so much later, to lose nothing. */
   drainSeconds: number
   /** When standard error fits, the event run{phase: listening} is sent. */
   listening: RegExp

@@ -9,7 +9,7 @@ const shutdownPatienceMs = 4000
 interface Running {
   stop (cause: StopCause, graceSeconds?: number): void
   /** Ends it as planned, with its own grace; null for tools that are not meant to be stopped. */
-  end: ((cause: 'finished' | 'shutdown') => void) | null
+  finish: (() => void) | null
 }
 
 /** What others want of one measurement, handed on to the tools that run in it. */
@@ -18,7 +18,7 @@ export function createOrders () {
   const ending = new AbortController()
   const givenUp = new AbortController()
   let cause: 'cancelled' | 'shutdown' | null = null
-  let planned: 'finished' | 'shutdown' | null = null
+  let finishAsked = false
   let hasRun = false
   let hasStarted = false
 
@@ -31,10 +31,6 @@ export function createOrders () {
     setTimeout(() => { givenUp.abort() }, patienceMs).unref()
   }
 
-  function endAsPlanned (why: 'finished' | 'shutdown'): void {
-    planned ??= why
-    for (const run of running) run.end?.(why)
-  }
   const shutdown = () => { stop('shutdown', shutdownGraceSeconds, shutdownPatienceMs) }
 
   return {
@@ -51,18 +47,20 @@ export function createOrders () {
     cancel: () => { stop('cancelled', cancelGraceSeconds, cancelPatienceMs) },
     shutdown,
     /** Captures end now and count as far as they got. */
-    finish: () => { endAsPlanned('finished') },
-    /** The process will stop: captures end now, other tools may go on for a while, and what has not begun is left to others. */
+    finish (): void {
+      finishAsked = true
+      for (const run of running) run.finish?.()
+    },
+    /** The process will stop: what has begun may end by itself, what has not is left to others. */
     drain (): void {
-      if (hasRun) endAsPlanned('shutdown')
-      else shutdown()
+      if (!hasRun) shutdown()
     },
     /** Answers how to take the run off again. */
     add (run: Running): () => void {
       hasRun = true
       running.add(run)
       if (cause !== null) run.stop(cause, cancelGraceSeconds)
-      else if (planned !== null) run.end?.(planned)
+      else if (finishAsked) run.finish?.()
       return () => { running.delete(run) }
     }
   }

@@ -72,9 +72,9 @@ export async function runTool (measurement: Measurement, { request, stoppable, s
   const sent = Promise.withResolvers<ChannelRun>()
   const stop: ChannelRun['stop'] = (...order) => { sent.promise.then(run => { run.stop(...order) }, () => {}) }
   const sinks = openSinks({ id, row, stop })
-  const end = stoppable ? (cause: 'finished' | 'shutdown') => { sinks.readyToEnd().then(() => { stop(cause) }) } : null
-  const forget = orders.add({ stop, end })
-  const told = await follow(measurement, { ...request, id, seconds }, { sinks, sent, row, stoppable }).finally(forget)
+  const finish = stoppable ? () => { sinks.readyToEnd().then(() => { stop('finished') }) } : null
+  const forget = orders.add({ stop, finish })
+  const told = await follow(measurement, { ...request, id, seconds }, { sinks, sent, row }).finally(forget)
 
   const closed = await sinks.close(told.end, told.cause)
   await row
@@ -104,10 +104,10 @@ interface Followed {
   problem: Problem | null
 }
 
-interface Following { sinks: Sinks, sent: PromiseWithResolvers<ChannelRun>, row: Promise<void>, stoppable: boolean }
+interface Following { sinks: Sinks, sent: PromiseWithResolvers<ChannelRun>, row: Promise<void> }
 
 /** Sends the run and waits for its end, or until nobody waits any more. Never rejects. */
-async function follow (measurement: Measurement, request: RunRequest, { sinks, sent, row, stoppable }: Following): Promise<Followed> {
+async function follow (measurement: Measurement, request: RunRequest, { sinks, sent, row }: Following): Promise<Followed> {
   const { database: { runs }, acquired: { channel }, orders, diagnostic } = measurement
   const limit = openLimit(orders.givenUp, request.seconds * 1000 + deadlinePatienceMs)
   let mark: NodeJS.Timeout | undefined
@@ -126,7 +126,7 @@ async function follow (measurement: Measurement, request: RunRequest, { sinks, s
       }, diagnostic.retrySafe ? quickMs : 0)
       followed.end = await Promise.race([run.ended, limit.reached])
     }
-    followed.cause = followed.end ? causeOf(followed.end, stoppable) : orders.cause ?? 'deadline'
+    followed.cause = followed.end ? causeOf(followed.end) : orders.cause ?? 'deadline'
   } catch (error) {
     if (!(error instanceof ChannelLost)) followed.problem = asProblem(error)
   } finally {
@@ -136,7 +136,7 @@ async function follow (measurement: Measurement, request: RunRequest, { sinks, s
   return followed
 }
 
-function causeOf (end: RunEnd, stoppable: boolean): EndCause {
+function causeOf (end: RunEnd): EndCause {
   const { stdout, stderr } = end
-  return settleCause({ ...end, stoppable, proven: stdout.proven && stderr.proven, whole: stdout.whole && stderr.whole })
+  return settleCause({ ...end, proven: stdout.proven && stderr.proven, whole: stdout.whole && stderr.whole })
 }

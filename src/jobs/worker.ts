@@ -89,8 +89,8 @@ export function createWorker (context: Context) {
       await sweep()
     },
     /**
-     * Claims nothing more. Captures end at once, as far as they got; other tools get the grace (seconds; the policy's by default) to end
-     * by themselves, then they are stopped and left to other workers.
+     * Claims nothing more. Tools and captures get the grace (seconds; the policy's by default) to end by themselves, then they are stopped:
+     * what may be repeated is left to other workers, of the rest what came is kept.
      */
     async stop (graceSeconds = policy.shutdownGraceSeconds): Promise<void> {
       stopping.abort()

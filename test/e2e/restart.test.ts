@@ -25,9 +25,9 @@ async function folder (t: Test) {
   return dataDir
 }
 
-t.test('SIGTERM during a capture ends it within the grace, and history outlives the process', async t => {
+t.test('SIGTERM during a capture that outlasts the grace ends it, keeps what came, and history outlives the process', async t => {
   const dataDir = await folder(t)
-  const { service, pod, job } = await capturing(dataDir)
+  const { service, pod, job } = await capturing(dataDir, { EPHEMERA_SHUTDOWN_GRACE_SECONDS: '1' })
   const code = await service.stop('SIGTERM')
   t.equal(code, 0)
   await untilToolsEnded(namespace, pod, { seconds: 5 })
@@ -36,11 +36,18 @@ t.test('SIGTERM during a capture ends it within the grace, and history outlives 
   t.teardown(() => again.stop())
   const done = await again.final(job.id, 10)
   const [run] = done.pods.items[0]!.runs
-  // sh leaves at TERM without more ado: what it wrote is whole, so the capture counts as finished.
-  t.match(done, { state: 'succeeded' }, JSON.stringify(done.pods.items[0]?.error))
-  t.same(run!.completeness, { state: 'complete', reason: null })
+  t.match(done, { state: 'failed', pods: { items: [{ error: { code: 'EPH_SHUTDOWN', retryable: 'now' } }] } })
+  t.same(run!.completeness, { state: 'truncated', reason: 'shutdown' })
   t.ok(run!.artifacts[0]!.sizeBytes > 100)
   t.equal((await again.bytes(`/v1/artifacts/${run!.artifacts[0]!.id}/content`)).length, run!.artifacts[0]!.sizeBytes)
+})
+
+t.test('a second signal ends a drain that is under way at once, and nothing runs on in the pod', async t => {
+  const { service, pod } = await capturing(await folder(t), { EPHEMERA_SHUTDOWN_GRACE_SECONDS: '600' })
+  service.child.kill('SIGTERM')
+  while (!service.log().includes('Stopping')) await delay(20)
+  t.equal(await service.stop('SIGTERM'), 1)
+  await untilToolsEnded(namespace, pod, { seconds: 60, channelsToo: true })
 })
 
 t.test('SIGKILL during a capture leaves all but 2 s, says so, and nothing runs on in the pod', async t => {

@@ -158,34 +158,55 @@ t.test('a store and a database that fail for a moment lose nothing', async t => 
   t.ok(logged.some(({ text }) => text.startsWith('Cannot store a segment')))
 })
 
-t.test('when the service stops, a capture ends at once and is complete as far as it got', async t => {
-  const { channels, launch, event, worker, useCases } = drive(t)
-  channels.play = capturing(Buffer.from('packets'))
-  const { id } = await launch({ diagnostic: 'capture' })
-  await event(id, ({ data }) => data.phase === 'listening')
-  const since = performance.now()
-  await worker.stop(10)
-  t.ok(performance.now() - since < 2000)
-  const { state, pods: { items: [pod] } } = await useCases.job(caller, id)
-  t.equal(state, 'succeeded', JSON.stringify(pod!.error))
-  t.match(pod!.runs[0], { endCause: 'finished', completeness: { state: 'complete' } })
+t.test('when the service stops, a capture may end by itself, or be finished, within the grace', async t => {
+  const ends: Record<string, (tool: FakeTool, engine: ReturnType<typeof drive>, id: string) => unknown> = {
+    'by itself': tool => delay(300).then(() => { tool.end({ endCause: 'finished' }) }),
+    'asked to finish': async (tool, { useCases }, id) => {
+      await useCases.finish(caller, id)
+      t.match(await tool.stopped, { cause: 'finished' })
+      tool.end({ endCause: 'finished' })
+    }
+  }
+  for (const [how, end] of Object.entries(ends)) {
+    const engine = drive(t)
+    const { channels, launch, event, worker, useCases } = engine
+    const tools: FakeTool[] = []
+    channels.play = async tool => {
+      tools.push(tool)
+      tool.start()
+      await tool.say('stderr', 'listening')
+      await tool.say('stdout', 'packets')
+    }
+    const { id } = await launch({ diagnostic: 'capture' })
+    await event(id, ({ data }) => data.phase === 'listening')
+    const stopped = worker.stop(30)
+    await delay(50)
+    t.same(tools[0]!.orders, [], how)
+    await Promise.all([stopped, end(tools[0]!, engine, id)])
+    const { state, pods: { items: [pod] } } = await useCases.job(caller, id)
+    t.equal(state, 'succeeded', `${how} ${JSON.stringify(pod!.error)}`)
+    t.match(pod!.runs[0], { endCause: 'finished', completeness: { state: 'complete' } })
+  }
 })
 
-t.test('one that does not end within the grace is cut by the shutdown', async t => {
-  const { channels, launch, event, worker, useCases } = drive(t)
+t.test('one that does not end within the grace is cut by the shutdown, and what came is kept', async t => {
+  const engine = drive(t)
+  const { channels, launch, event, worker, useCases } = engine
   channels.play = async tool => {
     tool.start()
     await tool.say('stderr', 'listening')
-    await tool.stopped
-    while (tool.orders.length < 2) await delay(10)
-    tool.end({ endCause: 'shutdown', killed: true, signal: 'SIGKILL' })
+    await tool.say('stdout', 'all there is')
+    t.match(await tool.stopped, { cause: 'shutdown', graceSeconds: 2 })
+    // It follows at once, and nothing of its stream is missing: yet it is less than what was asked for.
+    tool.end({ endCause: 'shutdown' })
   }
   const { id } = await launch({ diagnostic: 'capture' })
   await event(id, ({ data }) => data.phase === 'listening')
   await worker.stop(0.2)
   const { state, pods: { items: [pod] } } = await useCases.job(caller, id)
   t.equal(state, 'failed')
-  t.match(pod, { error: { code: 'EPH_SHUTDOWN' }, runs: [{ completeness: { state: 'truncated', reason: 'shutdown' } }] })
+  t.match(pod, { error: { code: 'EPH_SHUTDOWN', retryable: 'now' }, runs: [{ completeness: { state: 'truncated', reason: 'shutdown' } }] })
+  t.equal(String(await contentOf(engine, pod!.runs[0]!.artifacts[0]!.id)), 'all there is')
 })
 
 t.test('an artifact can be followed while it grows', async t => {

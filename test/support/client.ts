@@ -49,10 +49,11 @@ export function createClient ({ url, token }: { url: string, token: string }) {
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
       return Buffer.from(await response.arrayBuffer())
     },
-    /** Server-sent events of a job until `end`, or until `until` says so. */
-    async events (id: string, until: (event: { id: number, type: string, data: Record<string, unknown> }) => boolean = () => false) {
+    /** Server-sent events of a job until `end`, or until `until` says so; those after an id where it is given. */
+    async events (id: string, until: (event: { id: number, type: string, data: Record<string, unknown> }) => boolean = () => false, lastEventId?: number) {
       const controller = new AbortController()
-      const response = await fetch(`${url}/v1/jobs/${id}/events`, { headers: { authorization: `Bearer ${token}`, accept: 'text/event-stream' }, signal: controller.signal })
+      const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...lastEventId === undefined ? {} : { 'last-event-id': `${lastEventId}` } }
+      const response = await fetch(`${url}/v1/jobs/${id}/events`, { headers, signal: controller.signal })
       const events: { id: number, type: string, data: Record<string, unknown> }[] = []
       let text = ''
       for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {

@@ -3,6 +3,7 @@
 {{- $component := .component -}}
 {{- $settings := .root.Values.settings -}}
 {{- $graceSeconds := hasKey $settings "EPHEMERA_SHUTDOWN_GRACE_SECONDS" | ternary $settings.EPHEMERA_SHUTDOWN_GRACE_SECONDS 20 | int -}}
+{{- $leaveSeconds := hasKey $settings "EPHEMERA_LEAVE_SECONDS" | ternary $settings.EPHEMERA_LEAVE_SECONDS 5 | int -}}
 {{- $main := .main -}}
 {{- $measures := .measures -}}
 {{- with .root -}}
@@ -20,8 +21,8 @@ spec:
   automountServiceAccountToken: false
   # A Service named ephemera would otherwise set EPHEMERA_PORT to tcp://….
   enableServiceLinks: false
-  # What tools get, 15 s for the last writes, 5 s until no new request comes, and some room.
-  terminationGracePeriodSeconds: {{ add $graceSeconds 15 5 10 }}
+  # What tools get, or callers where that is more; 15 s to end tools and write the last of them; and some room.
+  terminationGracePeriodSeconds: {{ add (max $graceSeconds $leaveSeconds) 15 10 }}
   securityContext:
     runAsNonRoot: true
     runAsUser: 10001
@@ -46,10 +47,6 @@ spec:
       startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 150}
       livenessProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3}
       readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
-      {{- if eq $component "server" }}
-      # Endpoints forget a pod a moment after it was told to stop; until then it goes on answering.
-      lifecycle: {preStop: {exec: {command: [sleep, '5']}}}
-      {{- end }}
       securityContext:
         allowPrivilegeEscalation: false
         readOnlyRootFilesystem: true
@@ -103,6 +100,10 @@ spec:
 {{- range $name, $references := .Values.images }}{{ $images = append $images (printf "%s=%s" $name (join "|" $references)) }}{{ end -}}
 - {name: EPHEMERA_IMAGES, value: {{ join "," $images | quote }}}
 - {name: EPHEMERA_WORK, value: {{ $measures | quote }}}
+{{- if not (hasKey .Values.settings "EPHEMERA_LEAVE_SECONDS") }}
+# Endpoints forget a pod a moment after it was told to stop; until then it goes on answering.
+- {name: EPHEMERA_LEAVE_SECONDS, value: '5'}
+{{- end }}
 {{- if not (hasKey .Values.settings "EPHEMERA_REFUSED_NAMESPACES") }}
 - {name: EPHEMERA_REFUSED_NAMESPACES, value: {{ printf "kube-system,%s" .Release.Namespace | quote }}}
 {{- end }}
