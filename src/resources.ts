@@ -105,7 +105,9 @@ export async function openResources ({ config, catalogue, log, count, outages }:
       shutdownGraceSeconds: environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS
     }
     return {
-      context: { database, bucket, reader, injector, reviewer, channels, authority, wake, catalogue, policy, log, count },
+      context: {
+        database, bucket, reader, injector, reviewer, channels, authority, wake, catalogue, policy, log, count, now: () => performance.now()
+      },
       checks: {
         database: { check: () => database.check(), needed: true },
         bucket: { check: () => bucket.check(), needed: false },

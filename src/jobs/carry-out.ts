@@ -46,12 +46,12 @@ export async function carryOut (context: Context, work: Omit<Work, 'note' | 'las
 }
 
 /** Renews the lease and hears of orders: each 5 s, soon after the job has changed, and at once when they are given in this process. */
-function keepRenewed ({ database: { jobs }, log }: Context, { claim, orders }: Pick<Work, 'claim' | 'orders'>): () => void {
+function keepRenewed ({ database: { jobs }, log }: Context, { claim, hold, orders }: Pick<Work, 'claim' | 'hold' | 'orders'>): () => void {
   let over = false
   let soon: NodeJS.Timeout | undefined
   async function renew (): Promise<void> {
     try {
-      const { held, cancel, finish } = await jobs.renew(claim)
+      const { held, cancel, finish } = await hold.renew()
       if (over) return
       // Another attempt owns it: what runs here must end, and can no longer be written down.
       if (!held || cancel) orders.cancel()

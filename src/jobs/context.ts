@@ -24,6 +24,8 @@ export interface Context {
   catalogue: Catalogue
   policy: Policy
   log: Log
+  /** Milliseconds of a clock that goes on while this process stands still. */
+  now (): number
   /** Counts what should be seen in the metrics, as lost audit rows. */
   count (name: string): void
 }

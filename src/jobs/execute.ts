@@ -5,6 +5,7 @@ import type { AcquireSession, Acquired } from './acquire-session.ts'
 import type { Context } from './context.ts'
 import { endingOf, explainLoss, interrupted, isUnusable, type Ending } from './ending.ts'
 import { toFindings } from './findings.ts'
+import type { Hold } from './hold.ts'
 import { toJobError } from './job-error.ts'
 import type { Measurement } from './measurement.ts'
 import type { MemoryBudget } from './memory-budget.ts'
@@ -15,6 +16,7 @@ import { RunFailure } from './run-failure.ts'
 
 export interface Work {
   claim: Claim
+  hold: Hold
   orders: Orders
   budget: MemoryBudget
   acquireSession: AcquireSession
@@ -38,7 +40,7 @@ export async function execute (context: Context, work: Work): Promise<Ending> {
 }
 
 async function measure (context: Context, work: Work, begun: { acquired?: Acquired }): Promise<PodResult> {
-  const { claim, orders, budget, acquireSession, lastRun, note } = work
+  const { claim, hold, orders, budget, acquireSession, lastRun, note } = work
   const { diagnostic, image, plan } = await reconsider(context, claim, orders.signal)
   const wanted = { name: image.name, reference: image.references[0]! }
   const acquired = await acquireSession({ plan, image: wanted, username: claim.principal.username }, orders.signal)
@@ -48,6 +50,7 @@ async function measure (context: Context, work: Work, begun: { acquired?: Acquir
   const measurement: Measurement = {
     ...context,
     claim,
+    hold,
     diagnostic,
     pod: plan.pod,
     targetContainer: plan.targetContainer,

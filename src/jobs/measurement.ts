@@ -3,6 +3,7 @@ import type { Claim } from '#core/ports/storage.ts'
 import type { PodSummary } from '#core/target.ts'
 import type { Acquired } from './acquire-session.ts'
 import type { Context } from './context.ts'
+import type { Hold } from './hold.ts'
 import type { LastRun } from './last-run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Orders } from './orders.ts'
@@ -10,6 +11,7 @@ import type { Orders } from './orders.ts'
 /** One claim at work: what its runs share. */
 export interface Measurement extends Pick<Context, 'database' | 'bucket' | 'policy' | 'log' | 'authority' | 'reader' | 'catalogue'> {
   claim: Claim
+  hold: Hold
   diagnostic: AnyDiagnostic
   pod: PodSummary
   targetContainer: string

@@ -108,11 +108,13 @@ interface Following { sinks: Sinks, sent: PromiseWithResolvers<ChannelRun>, row:
 
 /** Sends the run and waits for its end, or until nobody waits any more. Never rejects. */
 async function follow (measurement: Measurement, request: RunRequest, { sinks, sent, row }: Following): Promise<Followed> {
-  const { database: { runs }, acquired: { channel }, orders, diagnostic } = measurement
+  const { database: { runs }, acquired: { channel }, hold, orders, diagnostic } = measurement
   const limit = openLimit(orders.givenUp, request.seconds * 1000 + deadlinePatienceMs)
   let mark: NodeJS.Timeout | undefined
   const followed: Followed = { end: null, cause: 'disconnected', hasStarted: false, marked: Promise.resolve(), problem: null }
   try {
+    // Its row stands, but this process may have stood still since: then a sweep has ended the row, and the tool must not run.
+    while (!hold.isSure()) await persist(() => hold.prove())
     const run = channel.run(request, sinks)
     sent.resolve(run)
     run.ended.catch(() => {}) // waited for below, unless it was lost before it started

@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { createAcquireSession } from './acquire-session.ts'
 import { carryOut } from './carry-out.ts'
 import type { Context } from './context.ts'
+import { createHold, type Hold } from './hold.ts'
 import { createMemoryBudget } from './memory-budget.ts'
 import { createOrders, type Orders } from './orders.ts'
 
@@ -48,19 +49,20 @@ export function createWorker (context: Context) {
       again = false
       const room = policy.concurrency - active.size
       if (room <= 0) return
+      const askedAt = context.now()
       const claims = await database.jobs.claim(name, room)
-      for (const claim of claims) begin(claim)
+      for (const claim of claims) begin(claim, createHold(context, claim, askedAt))
       // Fewer than wanted: that was all, until somebody rings.
       if (claims.length === room) again = true
       if (claims.length > 0) await delay(claimEveryMs)
     }
   }
 
-  function begin (claim: Claim): void {
+  function begin (claim: Claim, hold: Hold): void {
     const orders = createOrders()
     if (claim.cancelAsked) orders.cancel()
     if (stopping.signal.aborted) orders.drain()
-    const work = carryOut(context, { claim, orders, budget, acquireSession }).catch((error: unknown) => {
+    const work = carryOut(context, { claim, hold, orders, budget, acquireSession }).catch((error: unknown) => {
       count('ephemera_claims_lost_total')
       log.error({ err: error, jobId: claim.jobId }, 'Cannot record the end of a claim; its lease runs out and the sweep ends it')
     }).finally(() => {

@@ -27,9 +27,9 @@ const abandonRuns = (tx: Pick<Postgres, 'rows'>, { jobPodId, attempt }: Claim) =
 export function createClaims (db: Postgres, changes: JobChanges, { limits, leaseSeconds }: ClaimOptions): ClaimStore {
   return {
     async claim (worker, want) {
-      const rows = await db.rows<{ claim: Claim }>('SELECT claim_job_pods($1, $2, $3, $4, $5, $6) AS claim',
+      const rows = await db.rows<{ claim: Omit<Claim, 'leaseSeconds'> }>('SELECT claim_job_pods($1, $2, $3, $4, $5, $6) AS claim',
         [worker, want, leaseSeconds, limits.caller, limits.namespace, limits.node])
-      const claims = rows.map(({ claim }) => claim)
+      const claims = rows.map(({ claim }) => ({ ...claim, leaseSeconds }))
       for (const jobId of new Set(claims.map(claim => claim.jobId))) changes.changed(jobId)
       return claims
     },

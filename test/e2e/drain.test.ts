@@ -45,16 +45,16 @@ const started = (replica: Service, { id }: Job) => replica.events(id, ({ type, d
 function callAlways (replicas: Service[], jobId: string) {
   const answers: string[] = []
   let ready = [...replicas]
-  let isOver = false
+  const over = new AbortController()
   async function look (): Promise<void> {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const states = await Promise.all(replicas.map(({ url }) => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false)))
       ready = replicas.filter((_, index) => states[index])
       await delay(500)
     }
   }
   async function call (nth: number): Promise<void> {
-    for (let count = nth; !isOver; count++) {
+    for (let count = nth; !over.signal.aborted; count++) {
       const replica = ready[count % ready.length]!
       const [path, headers] = count % 5 === 0 ? [`/v1/jobs/${jobId}`, { prefer: 'wait=1' }] : [`/v1/jobs?namespace=${namespace}`, {}]
       answers.push(await replica.call('GET', path, { headers }).then(({ status }) => `${status}`, (error: Error) => `${error.message} ${String(error.cause)}`))
@@ -62,7 +62,7 @@ function callAlways (replicas: Service[], jobId: string) {
   }
   const callers = [look(), call(0), call(1)]
   return async () => {
-    isOver = true
+    over.abort()
     await Promise.all(callers)
     return answers
   }

@@ -67,6 +67,11 @@ export async function findViolations ({ db, world, acknowledged }: Known): Promi
   for (const [what, times] of groupBy(ofOnce, ({ word, podUid, tool }) => `${tool} ${word} ${podUid}`)) {
     if (times.length > 1) found.push(`what must not run twice was started ${times.length} times: ${what}`)
   }
+  // Time does not pass for a lease while it is moved back: what is sent in that moment is sent in time.
+  for (const { runId, word, sentAt } of ofOnce) {
+    const { rows: [run] } = await db.query<{ ended_at: Date | null }>('SELECT ended_at FROM run WHERE id = $1', [runId])
+    if (run?.ended_at && sentAt > run.ended_at.getTime() + 10) found.push(`a tool was sent when its run had ended: ${word} ${runId}`)
+  }
   for (const { id, stdout } of runs.rows) {
     const execution = world.executions.find(({ runId }) => runId === id)
     if (!execution?.proven) found.push(`a run is complete without proof: ${id}`)

@@ -16,6 +16,8 @@ export interface ProcessOptions {
 }
 
 const unavailable = () => new Problem('EPH_DATABASE_UNAVAILABLE', 'Cannot reach the database: it does not answer')
+/** By so much a process that stood still finds the clock further on: no lease lasts as long. */
+const stillMs = 3_600_000
 /** They answer at once, and touch nothing outside. */
 const immediate = new Set(['watch', 'hellos'])
 
@@ -28,6 +30,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
   let state: 'alive' | 'ill' | 'dead' | 'buried' = 'alive'
   let steps = 0
   let isKilled = false
+  let lostMs = 0
   /** What only time would give back, since no living process knows of it: it is made to run out. */
   const owed = { holders: new Set<string>(), claims: [] as Claim[] }
   const holders = new Set<string>()
@@ -50,26 +53,30 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
     if (what === 'jobs.claim') owed.claims.push(...result as Claim[] ?? [])
   }
 
-  function strike (what: string, isDatabase: boolean): void {
-    if (!fate || state !== 'alive' || steps < fate.step || (fate.kind !== 'crash' && !isDatabase)) return
-    state = fate.kind === 'crash' ? 'dead' : 'ill'
-    trace(`${name}: ${fate.kind} at ${what}`)
-    if (state !== 'dead') return
+  /** True where it stands still after this call, not before it. */
+  function strike (what: string, isDatabase: boolean): boolean {
+    if (!fate || state !== 'alive' || steps < fate.step || (fate.kind !== 'crash' && !isDatabase)) return false
+    const { kind, carriedOut } = fate
+    state = kind === 'crash' ? 'dead' : 'ill'
+    const isAfter = kind === 'freeze' && carriedOut
+    trace(`${name}: ${kind} ${isAfter ? 'after' : 'at'} ${what}`)
+    if (kind !== 'crash') return isAfter
     isKilled = true
     died.resolve()
+    return false
   }
 
   async function call (what: string, args: unknown[], work: () => Promise<unknown>): Promise<unknown> {
     const isDatabase = !/^(?:reader|injector|channels?|bucket|wake)\./.test(what)
     if (isGone()) return await never()
     if (!fate?.call || fate.call === what) steps++
-    strike(what, isDatabase)
+    const stillAfter = strike(what, isDatabase)
     if (isGone()) {
       if (fate!.carriedOut) await work().then(result => note(what, args, result), () => {})
       return await never()
     }
     await delay(random.integer(0, 2))
-    if (state === 'ill' && isDatabase) {
+    if (state === 'ill' && isDatabase && !stillAfter) {
       if (fate!.kind === 'freeze') await healed.promise
       else {
         owe(what, args)
@@ -78,8 +85,9 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
     }
     const result = await work()
     note(what, args, result)
+    if (stillAfter) await healed.promise
     if (isGone()) return await never()
-    if (isDatabase && random.chance(troubles)) {
+    if (isDatabase && !stillAfter && random.chance(troubles)) {
       trace(`${name}: no answer to ${what}, which was carried out`)
       owe(what, args, result)
       throw unavailable()
@@ -118,6 +126,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
       const channels = through(context.channels, 'channels')
       return {
         ...context,
+        now: () => context.now() + lostMs,
         database: { ...context.database, ...database } as Database,
         reader: through(context.reader, 'reader'),
         injector: through(context.injector, 'injector'),
@@ -131,6 +140,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
     heal (): void {
       if (state !== 'ill') return
       state = 'alive'
+      if (fate?.kind === 'freeze') lostMs += stillMs
       fate = null
       trace(`${name} is back`)
       healed.resolve()

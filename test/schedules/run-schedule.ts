@@ -128,7 +128,7 @@ export async function runSchedule (seed: number, { databases, db, patienceSecond
     trace,
     jobs: acknowledged.length,
     runs: world.executions.length,
-    faults: trace.filter(line => /: (?:crash|cutOff|freeze) at |no answer to/.test(line)).length
+    faults: trace.filter(line => /: (?:crash|cutOff|freeze) (?:at|after) |no answer to/.test(line)).length
   }
 }
 

@@ -91,6 +91,7 @@ export const safeguards: Record<string, Safeguard> = {
   'looking for work without a ring': { finds: /^a job has no final state/, without: ringAlone },
   sweep: { finds: /^a job has no final state/, withoutStore: database => ({ ...database, jobs: { ...database.jobs, sweep: async () => 0 } }) },
   started: { finds: /^what must not run twice was started/, sql: { abandon_runs: ['RETURN EXISTS (', 'RETURN false AND EXISTS ('] } },
+  hold: { finds: /^a tool was sent when its run had ended/, without: context => ({ ...context, now: () => 0 }) },
   'session row first': { finds: /^(?:a container has no session|two sessions of one key live)/, without: rowLast }
 }
 

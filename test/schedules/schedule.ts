@@ -22,9 +22,8 @@ export interface PlannedJob {
 
 /**
  * What becomes of a process, from a call on: `crash` answers nothing and writes nothing any more (the call itself may have been carried
- * out); `cutOff` reaches no database until its claims were taken away; `freeze` stops before the call until then, and goes on as if
- * nothing had happened. Only calls to the database freeze: a process that stands still for longer than its lease just between the row of a
- * run and the sending of its tool cannot be told from one that sends it in time, and is not drawn.
+ * out); `cutOff` reaches no database until its claims were taken away; `freeze` stands still until then, before the call or (carried out)
+ * after it, and goes on as if nothing had happened: only its clock tells. Only calls to the database freeze.
  */
 export interface Fate {
   kind: 'crash' | 'cutOff' | 'freeze'
@@ -91,7 +90,7 @@ export function drawSchedule (seed: number): Schedule {
 
 /** In words, for who looks for what went wrong. */
 export function describeSchedule ({ pods, jobs, workers, api, ...rest }: Schedule): string[] {
-  const fate = (fate: Fate | null) => fate ? `${fate.kind} at call ${fate.step}${fate.call ? ` of ${fate.call}` : ''}${fate.kind === 'crash' && fate.carriedOut ? ', which is carried out' : ''}` : 'lives'
+  const fate = (fate: Fate | null) => fate ? `${fate.kind} at call ${fate.step}${fate.call ? ` of ${fate.call}` : ''}${fate.kind !== 'cutOff' && fate.carriedOut ? ', which is carried out' : ''}` : 'lives'
   return [
     `pods ${pods.join(', ')}; ${JSON.stringify(rest)}`,
     ...workers.map((worker, index) => `worker-${index}: ${fate(worker)}`),

@@ -6,7 +6,16 @@ import type { FakePorts } from '../support/fake-ports.ts'
 import { createRandom } from './random.ts'
 
 /** A tool that ran in a pod, as the pod saw it. */
-export interface Execution { word: string, podUid: string, tool: string, runId: string, stdout: string, proven: boolean }
+export interface Execution {
+  word: string
+  podUid: string
+  tool: string
+  runId: string
+  /** When it was sent, in milliseconds since the epoch. */
+  sentAt: number
+  stdout: string
+  proven: boolean
+}
 
 interface Options { ports: FakePorts, seed: number, trace (line: string): void }
 
@@ -38,6 +47,7 @@ export function playTools ({ ports: { channels, cluster }, seed, trace }: Option
   channels.channels.postMortem = async place => containerOf(place)?.running === false ? 'containerEnded' : 'unknown'
 
   channels.play = async (tool: FakeTool) => {
+    const sentAt = Date.now()
     const { request: { argv: [name = '', word = ''], id: runId }, place: { pod, podUid } } = tool
     const draw = random(`tool ${word} ${pod} ${name}`)
     const fate = draw.weighed(fates)
@@ -45,7 +55,7 @@ export function playTools ({ ports: { channels, cluster }, seed, trace }: Option
     await delay(draw.integer(0, 3))
     if (fate === 'lostBefore') return tool.lose()
     const stdout = `${draw.one(['good', 'bad'])} ${'x'.repeat(draw.integer(0, 200))}\n`
-    const execution: Execution = { word, podUid, tool: name, runId, stdout, proven: false }
+    const execution: Execution = { word, podUid, tool: name, runId, sentAt, stdout, proven: false }
     executions.push(execution)
     tool.start()
     if (name === 'tcpdump') await tool.say('stderr', 'listening on eth0\n')

@@ -124,7 +124,8 @@ export function createFakeJobs ({ describe, endRun }: OtherStores) {
     pod: pod.draft.pod.name,
     podUid: pod.draft.pod.uid,
     targetContainer: pod.draft.targetContainer,
-    cancelAsked
+    cancelAsked,
+    leaseSeconds: 30
   })
 
   const store: JobStore = {

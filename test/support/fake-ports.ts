@@ -171,6 +171,7 @@ export function createFakePorts (catalogue: Catalogue, policy: Partial<Policy> =
     wake: createFakeWake(),
     catalogue,
     policy: { ...examplePolicy, ...policy },
+    now: () => performance.now(),
     log: { info: writer('info'), warn: writer('warn'), error: writer('error') },
     count: name => { counted.push(name) }
   }

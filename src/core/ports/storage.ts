@@ -67,6 +67,8 @@ export interface Claim {
   podUid: string
   targetContainer: string
   cancelAsked: boolean
+  /** How long it is held without being renewed, by the database's clock. */
+  leaseSeconds: number
 }
 
 /** What others want of a claim, read when its lease is renewed. held: false = another attempt owns it. */
