@@ -55,7 +55,7 @@ export const errorTable = {
   EPH_NODE_GONE: define(409, 'The node of the pod cannot be reached', 'Look at the node; launch again when it is back', 'later', 'unknown'),
   EPH_IMAGE_PULL: define(422, 'The image of the session cannot be pulled', 'See the detail; the pod\'s own pull secrets are used', 'later', 'done'),
   EPH_CONTAINER_NOT_STARTED: define(422, 'The ephemeral container did not start', 'See the detail', 'later', 'done'),
-  EPH_IMAGE_WITHOUT_RUNNER: define(422, 'The image has no runner', 'Add COPY --from=ephemera/toolbox /ephemera /ephemera to the image', 'no', 'done'),
+  EPH_IMAGE_WITHOUT_RUNNER: define(422, 'The image has no runner that the service can talk to', 'Add COPY --from=ephemera/toolbox /ephemera /ephemera to the image, of the toolbox that belongs to this version of the service', 'no', 'done'),
   EPH_TOOL_MISSING: define(422, 'The image lacks a tool that the diagnostic needs', 'Use the toolbox image, or add the tool', 'no', 'done'),
   EPH_OUTPUT_UNREADABLE: define(200, 'The output of the tool cannot be read', 'Read the raw output of the run', 'no', 'done'),
   EPH_OUTPUT_LIMIT: define(200, 'The output went beyond its limit', 'Ask for less', 'no', 'done'),

@@ -3,6 +3,7 @@ import { verdictOf, verdictOfPart } from '#core/finding.ts'
 import type { Claim, PodResult } from '#core/ports/storage.ts'
 import type { AcquireSession, Acquired } from './acquire-session.ts'
 import type { Context } from './context.ts'
+import { digestOf } from './digest-of.ts'
 import { endingOf, explainLoss, interrupted, isUnusable, type Ending } from './ending.ts'
 import { toFindings } from './findings.ts'
 import type { Hold } from './hold.ts'
@@ -28,9 +29,9 @@ export interface Work {
 export async function execute (context: Context, work: Work): Promise<Ending> {
   const { claim, orders } = work
   const retrySafe = context.catalogue.get(claim.diagnostic)?.retrySafe ?? false
-  const begun: { acquired?: Acquired } = {}
+  const begun: Begun = {}
   try {
-    return { result: await measure(context, work, begun) }
+    return { result: await measureAnew(context, work, begun, retrySafe) }
   } catch (error) {
     if (orders.cause && !(error instanceof RunFailure)) return interrupted(orders.cause, orders.hasRun && !retrySafe)
     const problem = asProblem(error)
@@ -39,12 +40,32 @@ export async function execute (context: Context, work: Work): Promise<Ending> {
   }
 }
 
-async function measure (context: Context, work: Work, begun: { acquired?: Acquired }): Promise<PodResult> {
+/** What is known of a measurement that failed. */
+interface Begun {
+  acquired?: Acquired
+  /** The session lives since before an upgrade: its image is not the one that a new session would have. */
+  isOld?: boolean
+}
+
+/** A session of the image before the current one is used on, but may lack a tool that came with the upgrade: then a new one is used. */
+async function measureAnew (context: Context, work: Work, begun: Begun, retrySafe: boolean): Promise<PodResult> {
+  try {
+    return await measure(context, work, begun)
+  } catch (error) {
+    if (asProblem(error).code !== 'EPH_TOOL_MISSING' || !begun.isOld || (work.orders.hasStarted && !retrySafe)) throw error
+    return await measure(context, work, begun, true)
+  }
+}
+
+async function measure (context: Context, work: Work, begun: Begun, onlyCurrent = false): Promise<PodResult> {
   const { claim, hold, orders, budget, acquireSession, lastRun, note } = work
-  const { diagnostic, image, plan } = await reconsider(context, claim, orders.signal)
+  const { diagnostic, image, plan: anyPlan } = await reconsider(context, claim, orders.signal)
   const wanted = { name: image.name, reference: image.references[0]! }
+  const current = digestOf(wanted.reference)
+  const plan = onlyCurrent ? { ...anyPlan, key: { ...anyPlan.key, imageDigests: [current] }, session: null } : anyPlan
   const acquired = await acquireSession({ plan, image: wanted, username: claim.principal.username }, orders.signal)
   begun.acquired = acquired
+  begun.isOld = acquired.session.imageDigest !== current
 
   const runIds: string[] = []
   const measurement: Measurement = {

@@ -9,10 +9,12 @@ import type { Context } from './context.ts'
 import { createHold, type Hold } from './hold.ts'
 import { createMemoryBudget } from './memory-budget.ts'
 import { createOrders, type Orders } from './orders.ts'
+import { createSessionTending } from './tend-sessions.ts'
 
 const sweepMs = 1000
 /** From a claim that found something to the next: what comes in a burst is claimed together. */
 const claimEveryMs = 10
+const tendMs = 5 * 60_000
 const memoryBytes = 128 << 20
 
 /** Claims pods of jobs and measures them, as many at once as the policy allows. */
@@ -21,6 +23,7 @@ export function createWorker (context: Context) {
   const name = `${hostname()}-${process.pid}-${uuidv7().slice(-8)}`
   const budget = createMemoryBudget(memoryBytes)
   const acquireSession = createAcquireSession(context)
+  const tendSessions = createSessionTending(context)
   const active = new Map<Promise<void>, Orders>()
   const stopping = new AbortController()
   let claiming: Promise<void> | null = null
@@ -29,6 +32,7 @@ export function createWorker (context: Context) {
   let sweeper: NodeJS.Timeout | undefined
   /** Whether the last sweep or claim failed: one line for all that fail in a row. */
   const troubled = { sweep: false, claim: false }
+  let tender: NodeJS.Timeout | undefined
 
   /** Claims until nothing is runnable or this process is full; a call during a claim makes one more pass after it. */
   function look (): Promise<void> {
@@ -84,9 +88,15 @@ export function createWorker (context: Context) {
     if (!stopping.signal.aborted) sweeper = setTimeout(sweep, sweepMs)
   }
 
+  async function tend (): Promise<void> {
+    await tendSessions().catch((error: unknown) => { log.warn({ err: asProblem(error) }, 'Cannot look after sessions') })
+    if (!stopping.signal.aborted) tender = setTimeout(tend, tendMs)
+  }
+
   return {
     name,
     async start (): Promise<void> {
+      tender = setTimeout(tend, tendMs)
       stopListening = await wake.listen(look)
       await sweep()
     },
@@ -97,10 +107,11 @@ export function createWorker (context: Context) {
     async stop (graceSeconds = policy.shutdownGraceSeconds): Promise<void> {
       stopping.abort()
       clearTimeout(sweeper)
-      await stopListening()
-      await claiming
-      const all = () => Promise.allSettled(active.keys())
+      clearTimeout(tender)
       for (const orders of active.values()) orders.drain()
+      await stopListening()
+      await claiming // what it still brought is drained as it begins
+      const all = () => Promise.allSettled(active.keys())
       await Promise.race([all(), delay(graceSeconds * 1000, undefined, { ref: false })])
       for (const orders of active.values()) orders.shutdown()
       await all()

@@ -10,7 +10,8 @@ import { toProblem } from './status-error.ts'
 import { watchPod } from './watch-pod.ts'
 
 export const serveCommand = ['/ephemera/runner', 'serve']
-const spokenProtocol = 1
+/** Runners live as long as their sessions, across upgrades: the service speaks all of these, and asks an older one for nothing newer. */
+export const spokenProtocols = { oldest: 1, newest: 1 }
 
 export interface OpeningTimes {
   everyMs: number
@@ -109,10 +110,12 @@ const gone = ({ namespace, pod }: ContainerPlace, cause?: unknown) =>
 
 const checkProtocol = ({ container }: ContainerPlace) => (channel: RunnerChannel): RunnerChannel => {
   const { protocol, version } = channel.hello
-  if (protocol === spokenProtocol) return channel
+  const { oldest, newest } = spokenProtocols
+  if (protocol >= oldest && protocol <= newest) return channel
   channel.close('another protocol')
-  throw new Problem('EPH_IMAGE_WITHOUT_RUNNER',
-    `Cannot use container "${container}": its runner ${version} speaks protocol ${protocol}, not ${spokenProtocol}`)
+  const advice = protocol > newest ? 'the image is of a newer version than the service' : 'the image is too old for the service'
+  throw new Problem('EPH_IMAGE_WITHOUT_RUNNER', `Cannot use container "${container}": its runner ${version} speaks protocol ${protocol}, ` +
+    `the service ${oldest === newest ? oldest : `${oldest} to ${newest}`}: ${advice}`)
 }
 
 interface Judgement {

@@ -35,8 +35,19 @@ ${sql}
 ;UPDATE _prisma_migrations SET finished_at = clock_timestamp(), applied_steps_count = 1 WHERE id = '${id}'; COMMIT`)
 }
 
+/** Of a role that may not change the schema. */
+const insufficientPrivilege = '42501'
+
+/** What it refuses with: in words, since nothing but another role will help. */
+function withoutRight (error: unknown, missing: string): unknown {
+  if ((error as { code?: unknown }).code !== insufficientPrivilege) return error
+  return new Error(`Cannot use the database: ${missing}, and this role may not change the schema; ` +
+    'start the service once as the role that owns it, or run "prisma migrate deploy" as that role', { cause: error })
+}
+
 /**
- * Brings the database up to the migrations and makes the partitions of the months ahead; answers the names of those applied now.
+ * Brings the database up to the migrations and makes the partitions of the months ahead; answers the names of those applied now. Migrations
+ * of a later version are left alone: each keeps the code before it working, so that two versions can run side by side.
  * Needs a direct connection: advisory locks do not outlive a transaction behind a pooler. Replicas that start together wait for each other.
  */
 export async function migrate (directUrl: string, migrations: Migration[] = readMigrations()): Promise<string[]> {
@@ -53,7 +64,8 @@ export async function migrate (directUrl: string, migrations: Migration[] = read
     await db.query('SELECT pg_advisory_lock($1)', [prismaLock])
     // From here on, nobody who holds a lock on a table for long shall block everybody behind us.
     await db.query("SET lock_timeout = '5s'")
-    await db.query(migrationTable)
+    const { rows: [table] } = await db.query<{ there: boolean }>('SELECT to_regclass(\'_prisma_migrations\') IS NOT NULL AS there')
+    if (!table?.there) await db.query(migrationTable).catch((error: unknown) => { throw withoutRight(error, 'it has no schema yet') })
     const { rows } = await db.query<{ migration_name: string, checksum: string, finished_at: Date | null }>(
       'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL')
     const known = new Map(rows.map(row => [row.migration_name, row]))
@@ -63,7 +75,10 @@ export async function migrate (directUrl: string, migrations: Migration[] = read
       if (before && before.checksum !== migration.checksum) throw new Error(`Cannot migrate: "${migration.name}" was edited after it was applied`)
       if (before && !before.finished_at) throw new Error(`Cannot migrate: "${migration.name}" failed before; see prisma migrate resolve`)
       if (before) continue
-      await apply(db, migration).catch((cause: unknown) => { throw new Error(`Cannot migrate: "${migration.name}" failed`, { cause }) })
+      await apply(db, migration).catch((cause: unknown) => {
+        const refusal = withoutRight(cause, `its schema is older than the service, and lacks "${migration.name}"`)
+        throw refusal === cause ? new Error(`Cannot migrate: "${migration.name}" failed`, { cause }) : refusal
+      })
       applied.push(migration.name)
     }
     await ensurePartitions(db)

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { Problem } from '#core/errors.ts'
 import { containerNameOf } from '#core/target.ts'
 import { drive, lookup } from '../support/drive.ts'
+import { answering } from '../support/fake-channels.ts'
 import { digest, reference } from '../support/fake-ports.ts'
 
 t.test('the second job on a pod reuses the session', async t => {
@@ -45,6 +46,47 @@ t.test('an upgrade of the image burns no budget: a session of the previous diges
   const { pod } = await run()
   t.match(pod.session, { reused: true, imageDigest: digest('b') })
   t.equal(cluster.injected.length, 1)
+})
+
+t.test('an old session that lacks a tool is left for one of the current image, which is then used', async t => {
+  const { run, cluster, context, channels, database } = drive(t)
+  context.policy.images = [{ name: 'toolbox', references: [reference('b')] }]
+  await run()
+  context.policy.images = [{ name: 'toolbox', references: [reference('a'), reference('b')] }]
+  const [old] = cluster.injected
+  channels.play = tool => {
+    if (tool.place.container === old!.name) tool.refuse(new Problem('EPH_TOOL_MISSING', 'Cannot start "dig"'))
+    else answering()(tool)
+  }
+  const { state, pod } = await run()
+  t.equal(state, 'succeeded', JSON.stringify(pod.error))
+  t.match(pod.session, { reused: false, imageDigest: digest('a') })
+  t.match(pod.runs, [{ startedAt: null, completeness: null }, { completeness: { state: 'complete' } }])
+  t.match((await run()).pod.session, { id: pod.session!.id, reused: true })
+  t.equal(cluster.injected.length, 2)
+  t.equal(database.sessions.get([...database.sessions.keys()][0]!)!.state, 'open', 'the old one is not closed: it serves whoever needs less')
+})
+
+t.test('a tool that the current image lacks is missing, and costs no container', async t => {
+  const { run, cluster, channels } = drive(t)
+  channels.play = tool => { tool.refuse(new Problem('EPH_TOOL_MISSING', 'Cannot start "dig"')) }
+  await run()
+  const { state, pod } = await run()
+  t.equal(state, 'failed')
+  t.equal(pod.error?.code, 'EPH_TOOL_MISSING')
+  t.equal(cluster.injected.length, 1)
+})
+
+t.test('a session whose runner speaks a protocol that is not known is closed, and another is made', async t => {
+  const { run, cluster, channels, database } = drive(t)
+  await run()
+  const [known] = cluster.injected
+  channels.opening = async ({ container }) => {
+    if (container === known!.name) throw new Problem('EPH_IMAGE_WITHOUT_RUNNER', 'Cannot use it: its runner speaks protocol 9')
+  }
+  t.match(await run(), { state: 'succeeded', pod: { session: { reused: false } } })
+  t.equal(cluster.injected.length, 2)
+  t.match([...database.sessions.values()], [{ state: 'closed', closedReason: /protocol 9/ }, { state: 'open' }])
 })
 
 t.test('a session whose container has ended is closed and replaced', async t => {

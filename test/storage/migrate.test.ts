@@ -60,6 +60,23 @@ t.test('migrate leaves nothing of a migration that fails, and says which', async
   t.strictSame(await migrate(url, [...ours, migration(name, 'CREATE TABLE half (id integer)')]), [name])
 })
 
+t.test('migrate refuses, in words, an older schema that its role may not change, and takes an equal or a later one', async t => {
+  const url = await emptyDatabase()
+  const db = await connect(t, url)
+  await db.query("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+  const limited = Object.assign(new URL(url), { username: 'guest', password: 'guest' }).href
+  await t.rejects(migrate(limited), { message: /^Cannot use the database: it has no schema yet, and this role may not change the schema/ })
+
+  const later = migration('20270101000000_later', 'ALTER TABLE job ADD COLUMN later integer')
+  await migrate(url)
+  await db.query('GRANT USAGE ON SCHEMA part TO guest; GRANT SELECT ON _prisma_migrations TO guest')
+  t.strictSame(await migrate(limited), [])
+  const refusal = new RegExp(`^Cannot use the database: its schema is older than the service, and lacks "${later.name}", .* as the role that owns it`)
+  await t.rejects(migrate(limited, [...ours, later]), { message: refusal, cause: { code: '42501' } })
+  t.strictSame(await migrate(url, [...ours, later]), [later.name])
+  for (const address of [limited, url]) t.strictSame(await migrate(address), [], 'the code before it')
+})
+
 t.test('migrate leaves nothing of a migration that is killed in the middle', async t => {
   const url = await emptyDatabase()
   const name = '20270101000000_long'
