@@ -11,7 +11,6 @@ const (
 	defaultWindow = 1 << 20
 	defaultStderr = 64 << 10
 	pipeSize      = 256 << 10 // fewer waits for each other of tool and runner than with the usual 64 KiB
-	lastPipeSize  = 1 << 20   // the most that an unprivileged process may ask for
 )
 
 // plumbing is what connects a tool with us: its ends as descriptors 0, 1 and 2, and ours.
