@@ -58,7 +58,7 @@ step 'tests (tap build)' tap build
 if [ "$what" = all ] || [ "$what" = unit ]; then
   check 'lint' eslint .
   check 'types' tsc --noEmit
-  mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/e2e/*' -not -path 'test/storage/*' -not -path 'test/queue/*' -not -path 'test/schedules/*' -not -name 'chart.test.ts' | sort)
+  mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/e2e/*' -not -path 'test/storage/*' -not -path 'test/queue/*' -not -path 'test/schedules/*' -not -name 'chart.test.ts' -not -name 'runner-versions.test.ts' | sort)
   suite unit 240 2 "${files[@]}"
 fi
 
@@ -72,7 +72,7 @@ if [ "$what" = all ] || [ "$what" = integration ]; then
   go_tests lab/sample-app
   # As the lab builds it, so that its libraries are compiled once.
   CGO_ENABLED=0 GOFLAGS=-trimpath go_tests lab/policy-enforcer
-  mapfile -t files < <(tests_in test/storage test/queue test/schedules test/chart.test.ts)
+  mapfile -t files < <(tests_in test/storage test/queue test/schedules test/chart.test.ts test/kubernetes/runner-versions.test.ts)
   suite integration 300 2 "${files[@]}"
 fi
 
