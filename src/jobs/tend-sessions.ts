@@ -45,6 +45,8 @@ export function createSessionTending (context: Context) {
   return async function tendSessions (): Promise<void> {
     const { items, nextCursor } = await sessions.list({ namespaces: null, state: ['opening', 'open'] }, { limit: sessionsAtOnce, after })
     after = nextCursor
-    for (const session of items) if (Date.now() - Date.parse(session.lastUsedAt) > unusedMs) await tend(session)
+    // eslint-disable-next-line no-restricted-properties -- of an hour, the minutes by which clocks may differ do not matter
+    const unusedSince = Date.now() - unusedMs
+    for (const session of items) if (Date.parse(session.lastUsedAt) < unusedSince) await tend(session)
   }
 }

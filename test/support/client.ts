@@ -52,7 +52,8 @@ export function createClient ({ url, token }: { url: string, token: string }) {
     /** Server-sent events of a job until `end`, or until `until` says so; those after an id where it is given. */
     async events (id: string, until: (event: { id: number, type: string, data: Record<string, unknown> }) => boolean = () => false, lastEventId?: number) {
       const controller = new AbortController()
-      const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...lastEventId === undefined ? {} : { 'last-event-id': `${lastEventId}` } }
+      const resumed = lastEventId === undefined ? {} : { 'last-event-id': `${lastEventId}` }
+      const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...resumed }
       const response = await fetch(`${url}/v1/jobs/${id}/events`, { headers, signal: controller.signal })
       const events: { id: number, type: string, data: Record<string, unknown> }[] = []
       let text = ''
