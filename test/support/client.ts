@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Job, JobRequest } from '#core/job.ts'
 
 interface Content { body?: unknown, headers?: Record<string, string> }
+interface JobEvent { id: number, type: string, data: Record<string, unknown> }
 export interface Answer<T = Record<string, unknown>> { status: number, headers: Headers, body: T }
 
 /** A caller of the API, as one would write it with fetch. */
@@ -50,12 +51,12 @@ export function createClient ({ url, token }: { url: string, token: string }) {
       return Buffer.from(await response.arrayBuffer())
     },
     /** Server-sent events of a job until `end`, or until `until` says so; those after an id where it is given. */
-    async events (id: string, until: (event: { id: number, type: string, data: Record<string, unknown> }) => boolean = () => false, lastEventId?: number) {
+    async events (id: string, until: (event: JobEvent) => boolean = () => false, lastEventId?: number) {
       const controller = new AbortController()
       const resumed = lastEventId === undefined ? {} : { 'last-event-id': `${lastEventId}` }
       const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream', ...resumed }
       const response = await fetch(`${url}/v1/jobs/${id}/events`, { headers, signal: controller.signal })
-      const events: { id: number, type: string, data: Record<string, unknown> }[] = []
+      const events: JobEvent[] = []
       let text = ''
       for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
         text += part
