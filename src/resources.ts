@@ -5,7 +5,9 @@ import type { Wake } from '#core/ports/wake.ts'
 import { createAuthority } from '#auth/authorize.ts'
 import type { HealthChecks } from '#http/health.ts'
 import type { Context, Log } from '#jobs/context.ts'
-import { createCluster } from '#kubernetes/cluster.ts'
+import { createNodeTurns } from '#jobs/node-turns.ts'
+import { connectCluster } from '#kubernetes/cluster.ts'
+import { loadKubeConfig } from '#kubernetes/kube-config.ts'
 import { createNotifyWake } from '#queue/notify-wake.ts'
 import { createRedisWake } from '#queue/redis-wake.ts'
 import { createDatabase, type PostgresDatabase } from '#storage/database.ts'
@@ -60,7 +62,9 @@ export async function openResources ({ config, catalogue, log, count, outages }:
       limits: {
         caller: environment.EPHEMERA_LIMIT_CALLER,
         namespace: environment.EPHEMERA_LIMIT_NAMESPACE,
-        node: environment.EPHEMERA_LIMIT_NODE
+        node: environment.EPHEMERA_LIMIT_NODE,
+        captures: environment.EPHEMERA_LIMIT_CAPTURES,
+        queued: environment.EPHEMERA_LIMIT_QUEUED
       },
       changed: outages('database')
     })
@@ -84,10 +88,12 @@ export async function openResources ({ config, catalogue, log, count, outages }:
   }
 
   try {
-    const { EPHEMERA_KUBECONFIG: kubeconfig, EPHEMERA_CONTEXT: wanted } = environment
-    const cluster = await createCluster({ kubeconfig, context: wanted, changed: outages('cluster') })
-    opened.push(() => cluster.close())
+    const { EPHEMERA_KUBECONFIG: kubeconfig, EPHEMERA_CONTEXT: wanted, EPHEMERA_LIMIT_OPENINGS: width } = environment
+    const kubeConfig = loadKubeConfig({ kubeconfig, context: wanted })
     const database = await openDatabase()
+    const turns = createNodeTurns({ leases: database.leases, width, log })
+    const cluster = connectCluster(kubeConfig, { turns, poolLimits: { openingsPerNode: width }, changed: outages('cluster') })
+    opened.push(() => cluster.close())
     const bucket = openBucket()
     const wake = openWake(database)
     const { reader, injector, reviewer, channels } = cluster
@@ -101,12 +107,17 @@ export async function openResources ({ config, catalogue, log, count, outages }:
       namespaces: config.namespaces,
       refusedNamespaces: config.refusedNamespaces,
       concurrency: environment.EPHEMERA_CONCURRENCY,
+      quotas: {
+        runningPods: environment.EPHEMERA_LIMIT_CALLER,
+        runningPodsInNamespace: environment.EPHEMERA_LIMIT_NAMESPACE,
+        queuedPods: environment.EPHEMERA_LIMIT_QUEUED
+      },
       stallSeconds: environment.EPHEMERA_STALL_SECONDS,
       shutdownGraceSeconds: environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS
     }
     return {
       context: {
-        database, bucket, reader, injector, reviewer, channels, authority, wake, catalogue, policy, log, count, now: () => performance.now()
+        database, bucket, reader, injector, reviewer, channels, authority, wake, turns, catalogue, policy, log, count, now: () => performance.now()
       },
       checks: {
         database: { check: () => database.check(), needed: true },

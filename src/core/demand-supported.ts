@@ -2,7 +2,7 @@ import { Problem } from './errors.ts'
 import type { JobRequest } from './job.ts'
 
 /** Fields of the contract whose behaviour comes later: refused, because ignoring them would mislead. */
-const laterFields = ['maxAgeSeconds', 'notify'] as const
+const laterFields = ['notify'] as const
 
 export function notSupported (pointers: string[]): Problem {
   return new Problem('EPH_NOT_SUPPORTED', `Cannot do what was asked: this version does not support ${pointers.map(pointer => pointer.split('/').at(-1)).join(', ')}`, {

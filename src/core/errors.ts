@@ -84,6 +84,9 @@ export type ErrorCode = keyof typeof errorTable
 /** One place in a request that is wrong: a JSON pointer and what is the matter there. */
 export interface FieldError { pointer: string, detail: string }
 
+/** As the headers RateLimit and RateLimit-Policy name it. */
+export interface Quota { name: string, limit: number }
+
 export interface ProblemOptions extends ErrorOptions {
   errors?: FieldError[]
   /** Differs from the table where the place of the failure knows better. */
@@ -91,6 +94,8 @@ export interface ProblemOptions extends ErrorOptions {
   retryable?: Retryable
   /** Where whoever refused named a time. */
   retryAfterSeconds?: number
+  /** The quota that is used up. */
+  quota?: Quota
 }
 
 /** An error with a code of the table; its message is the `detail` that callers read: "Cannot <verb> <thing>: <state>". */
@@ -100,15 +105,18 @@ export class Problem extends Error {
   readonly effect: Effect
   readonly retryable: Retryable
   readonly retryAfterSeconds: number | null
+  readonly quota: Quota | null
 
-  constructor (code: ErrorCode, detail: string, { errors = [], effect, retryable, retryAfterSeconds, ...options }: ProblemOptions = {}) {
-    super(detail, options)
+  constructor (code: ErrorCode, detail: string, options: ProblemOptions = {}) {
+    const { errors = [], effect, retryable, retryAfterSeconds, quota, ...rest } = options
+    super(detail, rest)
     this.name = 'Problem'
     this.code = code
     this.errors = errors
     this.effect = effect ?? errorTable[code].effect
     this.retryable = retryable ?? errorTable[code].retryable
     this.retryAfterSeconds = retryAfterSeconds ?? null
+    this.quota = quota ?? null
   }
 
   get status (): number { return errorTable[this.code].status }

@@ -33,7 +33,7 @@ export const JobRequest = Type.Object({
   image: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name on the operator\'s list of images' })),
   timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600, description: 'For the whole measurement of one pod' })),
   startWithinSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86400, description: 'Expires if it is not started by then' })),
-  maxAgeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600, description: 'A result this fresh will do' })),
+  maxAgeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600, description: 'A result of the same in the same pods will do, where it is under way or at most this old; see deduplicatedFrom' })),
   priority: Type.Optional(Type.Enum(['interactive', 'automatic'], { description: 'interactive (default) goes before automatic' })),
   notify: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { maxItems: 10, description: 'Names of receivers' }))
 }, { additionalProperties: false, description: 'A launch' })
@@ -96,7 +96,7 @@ const summary = {
   verdict: OrNull(Type.Enum(verdicts, { description: 'What it found; null until final and unless it succeeded' })),
   findings: Type.Array(Finding, { description: 'What it found, of all pods' }),
   error: OrNull(JobError),
-  deduplicatedFrom: OrNull(Id),
+  deduplicatedFrom: OrNull(Type.String({ ...Id, description: 'Job whose measurement this one shares, with its runs and artifacts' })),
   retryOf: OrNull(Id),
   createdAt: Time,
   startedAt: OrNull(Time),

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { Quotas } from './caller-views.ts'
 import { JobError } from './job.ts'
 import { profileNames } from './profile.ts'
 import { Id, OrNull } from './schema.ts'
@@ -45,6 +46,7 @@ export type PreflightPod = Static<typeof PreflightPod>
 export const Preflight = Type.Object({
   matched: Type.Integer({ description: 'Pods the target matches' }),
   rule: Type.String({ description: 'How pods were chosen of them, in words' }),
+  deduplicatedFrom: OrNull(Type.String({ ...Id, description: 'With maxAgeSeconds: the job whose result would be shared, and nothing measured' })),
   pods: Type.Array(PreflightPod, { description: 'What launching would do in each pod' })
 }, { description: 'What launching would do' })
 export type Preflight = Static<typeof Preflight>
@@ -64,6 +66,8 @@ export interface Policy {
   namespaces: string[]
   /** Namespaces that are never looked into, as kube-system. */
   refusedNamespaces: string[]
+  /** Of one caller, over all processes. */
+  quotas: Pick<Quotas, 'runningPods' | 'runningPodsInNamespace' | 'queuedPods'>
   /** Runs under way in this process at the most. */
   concurrency: number
   /** Seconds without progress of the store after which a run is given up. */

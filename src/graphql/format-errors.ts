@@ -31,13 +31,14 @@ export function formatErrors ({ data, errors = [] }: { data?: unknown, errors?: 
   const found = errors.flatMap(innerErrors).map(error => ({ error, problem: problemOf(error) }))
   const formatted = found.map(({ error, problem }) => {
     const { path, nodes, source, positions } = error as Partial<GraphQLError>
-    const { code, retryable, effect, errors: places } = problem
+    const { code, retryable, effect, errors: places, retryAfterSeconds } = problem
+    const extensions = { code, type: problemAddress(code), status: statusOf(code), retryable, effect, errors: places, requestId }
     return new GraphQLError(problem.message, {
       nodes,
       source,
       positions,
       path,
-      extensions: { code, type: problemAddress(code), status: statusOf(code), retryable, effect, errors: places, requestId }
+      extensions: retryAfterSeconds === null ? extensions : { ...extensions, retryAfterSeconds }
     })
   })
   const [first] = found

@@ -8,6 +8,7 @@ import { Problem } from '#core/errors.ts'
 import type { Authenticate } from '#core/ports/authority.ts'
 import type { Principal } from '#core/principal.ts'
 import type { Refusals } from '#core/refusals.ts'
+import { retryHeaders } from '#core/retry-headers.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
 import type { Context } from './context.ts'
 import { executeSubscription } from './execute-subscription.ts'
@@ -75,7 +76,9 @@ export const graphql: FastifyPluginAsyncTypebox<GraphqlOptions> = async (app, op
       await reply.graphql(query, context, variables ?? undefined, operationName ?? undefined).catch((error: Error) => ({ errors: [error] }))
     if (execution.errors === undefined) return execution
     const { id, log } = request
-    const { statusCode, response } = await reportFailures(execution, { principal: caller, id, log, object: 'POST /graphql' })
+    const { statusCode, response, problems } = await reportFailures(execution, { principal: caller, id, log, object: 'POST /graphql' })
+    const passing = problems.find(({ status }) => status === 429 || status === 503)
+    if (passing) reply.headers(retryHeaders(passing, reply.getHeaders()))
     return reply.code(statusCode).send(response)
   })
 

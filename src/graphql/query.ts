@@ -69,8 +69,8 @@ export function queryType (types: Types<Context>): GraphQLObjectType {
         description: 'Who the caller is and what he may do',
         args: named,
         async resolve (_source, args, { caller, useCases, requestsPerMinute }) {
-          const { identity, rights } = await useCases.whoami(caller, namespaceOf(args))
-          return { ...identity, rights, quotas: { requestsPerMinute } }
+          const { identity, rights, quotas } = await useCases.whoami(caller, namespaceOf(args))
+          return { ...identity, rights, quotas: { requestsPerMinute, ...quotas } }
         }
       },
       capabilities: {

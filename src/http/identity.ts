@@ -19,9 +19,9 @@ export const identityRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async (a
       response: { 200: { description: 'The caller', content: { 'application/json': { schema: Whoami } } } }
     })
   }, async request => {
-    const { identity, rights } = await useCases.whoami(callerOf(request), request.query.namespace ?? null)
+    const { identity, rights, quotas } = await useCases.whoami(callerOf(request), request.query.namespace ?? null)
     const { username, uid, groups, authMethod, actor } = identity
-    return { username, uid, groups, authMethod, actor, rights, quotas: { requestsPerMinute } }
+    return { username, uid, groups, authMethod, actor, rights, quotas: { requestsPerMinute, ...quotas } }
   })
 
   app.get('/capabilities', {

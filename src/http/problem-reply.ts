@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { asProblem, Problem, type ErrorCode } from '#core/errors.ts'
 import { problemDetails } from '#core/problem-details.ts'
+import { retryHeaders } from '#core/retry-headers.ts'
 
 const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'EPH_MEDIA_TYPE',
@@ -27,7 +28,7 @@ export function sendProblem (problem: Problem, request: FastifyRequest, reply: F
   if (details.status >= 500) request.log.error({ err: problem.cause ?? problem, code: problem.code }, 'request failed')
   else request.log.info({ code: problem.code, detail: problem.message }, 'request refused')
   if (details.status === 401) reply.header('www-authenticate', 'Bearer realm="ephemera"')
-  if (details.status === 429 || details.status === 503) reply.header('retry-after', problem.retryAfterSeconds ?? 5)
+  if (details.status === 429 || details.status === 503) reply.headers(retryHeaders(problem, reply.getHeaders()))
   // Headers of the answer that was meant to be: a failure must not be cached or saved as the content.
   for (const header of contentHeaders) if (details.status !== 416 || header !== 'content-range') reply.removeHeader(header)
   return reply.code(details.status)

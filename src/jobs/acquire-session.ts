@@ -9,7 +9,7 @@ export interface Acquired { session: Session, place: ContainerPlace, channel: Ch
 
 /** A channel to a living session of a key, or to a new one: its row comes first, then its container. */
 export function createAcquireSession (context: Context) {
-  const { database: { sessions }, channels } = context
+  const { database: { sessions }, channels, turns } = context
   /** Under way in this process, by key: those who wish for the same wait for one. */
   const searches = new Map<string, Promise<Found>>()
 
@@ -18,7 +18,7 @@ export function createAcquireSession (context: Context) {
     const other = searches.get(key)
     if (other) return { ...await other, reused: true }
     // Without anybody's signal: whoever is cancelled must not cancel the others, nor leave a PATCH of which nobody knows the end.
-    const mine = findOrInject(context, wish).finally(() => { searches.delete(key) })
+    const mine = turns.through(wish.plan.pod.node ?? '', () => findOrInject(context, wish)).finally(() => { searches.delete(key) })
     searches.set(key, mine)
     return await mine
   }

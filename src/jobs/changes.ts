@@ -28,7 +28,18 @@ export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal
 
   const isOver = () => hasEnded || signal.aborted
 
+  let other: { jobId: string, stop (): void } | null = null
+  /** Where the job shares the measurement of another one, that one's changes are its own; null: where it does not. */
+  function alsoOf (sourceId: string | null): void {
+    if (sourceId === (other?.jobId ?? null)) return
+    other?.stop()
+    const stops = sourceId === null ? [] : [jobs.watch(sourceId, ring), hear(jobs, sourceId, 'end', end)]
+    other = sourceId === null ? null : { jobId: sourceId, stop () { for (const stop of stops) stop() } }
+  }
+
   return {
+    ring,
+    alsoOf,
     /** Fulfilled by the first change since the last one, after 2 s, or by the signal. */
     async next (): Promise<void> {
       if (!hasChanged && !signal.aborted) await sleep(lookAgainMs)
@@ -43,6 +54,7 @@ export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal
       hasChanged = false
     },
     close (): void {
+      alsoOf(null)
       unwatch()
       unhear()
       signal.removeEventListener('abort', end)

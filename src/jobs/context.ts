@@ -3,6 +3,7 @@ import type { Authority } from '#core/ports/authority.ts'
 import type { Channels } from '#core/ports/channel.ts'
 import type { ClusterReader, Injector, Reviewer } from '#core/ports/cluster.ts'
 import type { Bucket, Database } from '#core/ports/storage.ts'
+import type { Turns } from '#core/ports/turns.ts'
 import type { Wake } from '#core/ports/wake.ts'
 import type { Policy } from '#core/preflight.ts'
 
@@ -21,6 +22,8 @@ export interface Context {
   channels: Channels
   authority: Authority
   wake: Wake
+  /** By node: injections and openings of channels. */
+  turns: Turns
   catalogue: Catalogue
   policy: Policy
   log: Log

@@ -32,6 +32,7 @@ export function createJobReads (context: Context): JobReads {
         let job = launched ?? await see(caller, id)
         const isNews = () => isFinal(job.state) || (knownVersion !== undefined && versionOf(job) !== knownVersion)
         while (!isNews() && !until.aborted) {
+          changes.alsoOf(job.deduplicatedFrom)
           await (knownVersion === undefined ? changes.nearEnd() : changes.next())
           job = await jobs.find(id) ?? job
         }

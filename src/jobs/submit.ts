@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Job, JobRequest } from '#core/job.ts'
-import type { Principal } from '#core/principal.ts'
+import type { Sharing } from '#core/ports/storage.ts'
+import type { PreflightPod } from '#core/preflight.ts'
+import { right, type Principal } from '#core/principal.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { auditEvent, audited } from './audit.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { checkLaunch } from './check-launch.ts'
+import { checkLaunch, type Checked } from './check-launch.ts'
 import type { Context } from './context.ts'
 import { draftPods } from './draft-pods.ts'
 import { preflightPod } from './preflight-pod.ts'
@@ -14,10 +16,29 @@ import type { UseCases } from './use-cases.ts'
 
 const startWithinDefault = 300
 
+interface Shareable { sharing: Sharing, pods: PreflightPod[] }
+
+/** Who may not read jobs in the namespace shares only what is his own. */
+async function sharingOf ({ authority }: Context, caller: Principal, { maxAgeSeconds, target }: JobRequest): Promise<Sharing | null> {
+  if (maxAgeSeconds === undefined) return null
+  return { maxAgeSeconds, ownOnly: !await authority.may(caller, right('get', 'jobs', target.namespace)) }
+}
+
 export function createSubmit (context: Context): Pick<UseCases, 'submit' | 'preflight'> {
   const { jobs } = context.database
   const attempted = (caller: Principal, request: JobRequest, action: string) =>
     ({ action, caller, namespace: request.target.namespace, object: `${request.diagnostic} on ${describeTarget(request)}` })
+
+  const findSource = (principal: Principal, { diagnostic: { name, version }, image, params, sharing, pods }: Checked & Shareable) =>
+    jobs.findSource({
+      principal,
+      diagnostic: name,
+      diagnosticVersion: version,
+      params,
+      image: image.name,
+      sharing,
+      pods: pods.map(({ podUid, targetContainer, error }) => ({ podUid, targetContainer: targetContainer ?? '', error }))
+    })
 
   return {
     /** Accepts a job: when this is fulfilled, it is stored. */
@@ -47,6 +68,8 @@ export function createSubmit (context: Context): Pick<UseCases, 'submit' | 'pref
         matched: resolved.matched,
         rule: resolved.rule,
         pods: await draftPods(context, resolved.pods, { namespace, diagnostic, params, image, targetContainer: target.targetContainer }),
+        captures: diagnostic.right === 'captures',
+        sharing: await sharingOf(context, caller, request),
         idempotency,
         audit: auditEvent({ ...attempted(caller, request, 'launch'), principal: caller, detail: { jobId: id, reason } })
       })
@@ -61,7 +84,8 @@ export function createSubmit (context: Context): Pick<UseCases, 'submit' | 'pref
       const { targetContainer } = request.target
       const { matched, rule } = resolved
       const pods = await Promise.all(resolved.pods.map(pod => preflightPod(context, { ...checked, pod, namespace, targetContainer })))
-      return { matched, rule, pods }
+      const sharing = await sharingOf(context, caller, request)
+      return { matched, rule, deduplicatedFrom: sharing && await findSource(caller, { ...checked, sharing, pods }), pods }
     })
   }
 }

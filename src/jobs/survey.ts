@@ -16,7 +16,7 @@ const rightsShown = [
 
 /** What there is to look into, and what the caller may do there. */
 export function createSurvey (context: Context): Pick<UseCases, 'namespaces' | 'targets' | 'whoami' | 'diagnostics'> {
-  const { authority, reader, catalogue, policy } = context
+  const { authority, reader, catalogue, policy, database } = context
   const listPods = (namespace: string): Right => ({ group: '', resource: 'pods', verb: 'list', namespace })
 
   return {
@@ -47,7 +47,9 @@ export function createSurvey (context: Context): Pick<UseCases, 'namespaces' | '
       const rights = await Promise.all(rightsShown.map(async ([verb, resource]) => ({
         right: `${verb} ${resource}`, allowed: await authority.may(caller, right(verb, resource, namespace ?? ''))
       })))
-      return { identity: caller, rights }
+      const queued = await database.jobs.countQueued(caller.username)
+      const { quotas } = policy
+      return { identity: caller, rights, quotas: { ...quotas, queuedPodsLeft: Math.max(0, quotas.queuedPods - queued) } }
     },
 
     diagnostics: (caller: Principal, namespace) => Promise.all([...catalogue.values()].map(async diagnostic => ({

@@ -1,3 +1,4 @@
+import type { Quotas } from '#core/caller-views.ts'
 import type { CapabilitiesView } from '#core/capabilities.ts'
 import type { AnyDiagnostic } from '#core/diagnostic.ts'
 import type { Job, JobPod, JobRequest, JobSummary } from '#core/job.ts'
@@ -52,7 +53,8 @@ export interface UseCases {
   Promise<{ artifact: Artifact, content: AsyncIterable<Uint8Array> }>
   namespaces (caller: Principal): Promise<{ name: string, launch: boolean, captures: boolean }[]>
   targets (caller: Principal, query: TargetQuery): Promise<TargetPod[]>
-  whoami (caller: Principal, namespace: string | null): Promise<{ identity: Principal, rights: { right: string, allowed: boolean }[] }>
+  whoami (caller: Principal, namespace: string | null):
+  Promise<{ identity: Principal, rights: { right: string, allowed: boolean }[], quotas: Omit<Quotas, 'requestsPerMinute'> }>
   diagnostics (caller: Principal, namespace: string | null): Promise<{ diagnostic: AnyDiagnostic, allowed: boolean | null }[]>
   capabilities (caller: Principal): Promise<CapabilitiesView>
 }

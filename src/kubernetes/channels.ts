@@ -1,5 +1,6 @@
 import { Problem } from '#core/errors.ts'
 import type { Channel, Channels, ContainerPlace, Hello } from '#core/ports/channel.ts'
+import type { Turns } from '#core/ports/turns.ts'
 import type { RunnerChannel } from './channel.ts'
 import { createGate } from './gate.ts'
 
@@ -21,8 +22,13 @@ export type OpenOne = (place: ContainerPlace, changed: () => void, signal: Abort
 interface Opening { channel: Promise<RunnerChannel>, controller: AbortController, waiters: number }
 interface Living { channel: RunnerChannel, openedAt: number, idleSince: number, timer: NodeJS.Timeout | undefined }
 
-/** The channels of this process: one to each container, shared by all its runs. */
-export function createChannels (openOne: OpenOne, postMortem: Channels['postMortem'], limits: PoolLimits = poolLimits): Channels {
+/** For one process alone: its gate is what counts. */
+const alone: Turns = { through: (_node, work) => work() }
+
+/** The channels of this process: one to each container, shared by all its runs. `turns`: taken by node with all other processes. */
+export function createChannels (
+  openOne: OpenOne, postMortem: Channels['postMortem'], limits: PoolLimits = poolLimits, turns: Turns = alone
+): Channels {
   const gate = createGate(limits.openingsPerNode)
   const openings = new Map<string, Opening>()
   const living = new Map<string, Living>()
@@ -76,7 +82,9 @@ export function createChannels (openOne: OpenOne, postMortem: Channels['postMort
     const controller = new AbortController()
     let entry: Living | null = null
     const changed = () => { if (entry) review(key, entry) }
-    const channel = gate.through(place.node ?? '', controller.signal, () => openOne(place, changed, controller.signal)).then(channel => {
+    const { signal } = controller
+    const open = () => turns.through(place.node ?? '', () => openOne(place, changed, signal), signal)
+    const channel = gate.through(place.node ?? '', signal, open).then(channel => {
       if (isClosed) channel.close('the service stops')
       if (hellos.size > maxNodes) hellos.clear()
       hellos.set(place.node ?? '', channel.hello)

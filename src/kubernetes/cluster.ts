@@ -1,6 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import type { Channels } from '#core/ports/channel.ts'
 import type { ClusterReader, Injector, Reviewer } from '#core/ports/cluster.ts'
+import type { Turns } from '#core/ports/turns.ts'
 import { createApi } from './api.ts'
 import { channelTimes, openChannel, type ChannelTimes } from './channel.ts'
 import { createChannels, poolLimits, type PoolLimits } from './channels.ts'
@@ -20,6 +21,8 @@ export interface ClusterOptions extends KubeConfigOptions {
   channelTimes?: Partial<ChannelTimes>
   openingTimes?: Partial<OpeningTimes>
   poolLimits?: Partial<PoolLimits>
+  /** By node, where other processes open channels too. */
+  turns?: Turns
 }
 
 export interface Cluster {
@@ -45,7 +48,8 @@ export function connectCluster (config: KubeConfig, options: Omit<ClusterOptions
       handlers => openExecSocket(config, place, serveCommand, handlers, signal), changed, times, signal
     ), signal, { ...openingTimes, ...options.openingTimes }),
     (place, signal) => performPostMortem(api, place, signal),
-    { ...poolLimits, ...options.poolLimits }
+    { ...poolLimits, ...options.poolLimits },
+    options.turns
   )
   return {
     reader: createReader(api),

@@ -1,7 +1,7 @@
 import { Problem } from '#core/errors.ts'
 import { toPage } from '#core/page.ts'
 import type { ArtifactStore } from '#core/ports/storage.ts'
-import { beyond, runWhere } from './filters.ts'
+import { beyond, runWhere, withSources } from './filters.ts'
 import type { JobChanges } from './job-changes.ts'
 import { toJsonText } from './json-text.ts'
 import type { Postgres } from './postgres.ts'
@@ -58,7 +58,7 @@ export function createArtifactStore (db: Postgres, prisma: Prisma, changes: JobC
 
     async list (filter, page) {
       const rows = await prisma.artifact.findMany({
-        where: { AND: [{ run: runWhere(filter) }, { id: beyond(page) }] }, orderBy: { id: 'desc' }, take: page.limit + 1, include: run
+        where: { AND: [{ run: runWhere(await withSources(prisma, filter)) }, { id: beyond(page) }] }, orderBy: { id: 'desc' }, take: page.limit + 1, include: run
       })
       return toPage(rows.map(row => toArtifact(row, row.run)), page.limit)
     },

@@ -1,6 +1,6 @@
 import { Problem } from '#core/errors.ts'
 import type { Job } from '#core/job.ts'
-import type { AuditEvent, DraftPod, JobDraft, JobStore } from '#core/ports/storage.ts'
+import type { AuditEvent, DraftPod, JobDraft, JobStore, SourceQuestion } from '#core/ports/storage.ts'
 import type { Principal } from '#core/principal.ts'
 import { snapshotOf } from '#core/target.ts'
 import { isFinal } from '#core/job.ts'
@@ -10,6 +10,7 @@ import { inlinePods, toJob, type JobDocument } from './job-document.ts'
 import { endEvents } from './settle-job.ts'
 import { jobEvent, podEvent } from './job-events.ts'
 import { toJsonText } from './json-text.ts'
+import type { Limits } from './job-claims.ts'
 import type { Querier } from './postgres.ts'
 
 /** A key is the caller's own: of a user, or of a portal for that user. */
@@ -27,7 +28,7 @@ function searchText ({ reason, target, pods }: JobDraft): string {
 
 const podState = (draft: DraftPod) => draft.error ? 'failed' as const : 'queued' as const
 
-const podRow = (draft: DraftPod, priority: number) => ({
+const podRow = (draft: DraftPod, priority: number, captures: boolean) => ({
   id: draft.id,
   priority,
   namespace: draft.pod.namespace,
@@ -39,10 +40,11 @@ const podRow = (draft: DraftPod, priority: number) => ({
   target_container: draft.targetContainer,
   snapshot: snapshotOf(draft.pod),
   state: podState(draft),
-  error: draft.error
+  error: draft.error,
+  captures
 })
 
-function toDocument (draft: JobDraft) {
+function toDocument (draft: JobDraft, maxQueued: number) {
   const pods: DecidedPod[] = draft.pods.map(pod =>
     ({ pod: pod.pod.name, state: podState(pod), verdict: null, error: pod.error, findings: [] }))
   const decided = decideJob(pods, false)
@@ -75,7 +77,10 @@ function toDocument (draft: JobDraft) {
       search: searchText(draft)
     },
     startWithinSeconds: draft.startWithinSeconds,
-    pods: draft.pods.map(pod => podRow(pod, draft.priority === 'interactive' ? 1 : 0)),
+    ...draft.sharing,
+    waiting: draft.pods.filter(pod => podState(pod) === 'queued').length,
+    maxQueued,
+    pods: draft.pods.map(pod => podRow(pod, draft.priority === 'interactive' ? 1 : 0, draft.captures)),
     events: [
       ...(final ? [] : [jobEvent(state, null, null)]),
       ...draft.pods.map(pod => podEvent({
@@ -111,15 +116,44 @@ function newDocument ({ job, pods }: Pick<ReturnType<typeof toDocument>, 'job' |
   }
 }
 
-interface Created { outcome: 'created' | 'replayed' | 'mismatch', created_at: Date, document: JobDocument }
+/** `document` of what was created: where it shares the measurement of another job. */
+interface Created { outcome: 'created' | 'replayed' | 'mismatch' | 'full', created_at: Date, document: JobDocument | null }
 
-export function createJob (db: Querier, cluster: string): JobStore['create'] {
+/** When a place may be free again: sooner or later, as others end. */
+const retryAfterSeconds = 5
+
+function full (maxQueued: number): Problem {
+  const detail = `Cannot launch the job: ${maxQueued} pods may wait for one caller, and there is no room for more`
+  return new Problem('EPH_QUOTA', detail, { retryAfterSeconds, quota: { name: 'queued', limit: maxQueued } })
+}
+
+export function createJob (db: Querier, cluster: string, { queued }: Pick<Limits, 'queued'>): JobStore['create'] {
   return async (draft): Promise<{ job: Job, replayed: boolean }> => {
-    const text = toJsonText(toDocument(draft))
+    const text = toJsonText(toDocument(draft, queued))
     const [row] = await db.rows<Created>('SELECT outcome, created_at, document FROM create_job($1, $2)', [text, inlinePods + 1])
     if (!row || row.outcome === 'mismatch') throw mismatch(draft.idempotency?.key ?? '')
-    if (row.outcome === 'replayed') return { job: toJob(row.document, cluster), replayed: true }
+    if (row.outcome === 'full') throw full(queued)
+    if (row.document) return { job: toJob(row.document, cluster), replayed: row.outcome === 'replayed' }
     // As it was stored: texts are cleaned.
     return { job: toJob(newDocument(JSON.parse(text), row.created_at), cluster), replayed: false }
+  }
+}
+
+export function findSource (db: Querier): JobStore['findSource'] {
+  return async ({ principal, diagnostic, diagnosticVersion, params, image, sharing, pods }: SourceQuestion) => {
+    const job = {
+      diagnostic,
+      diagnostic_version: diagnosticVersion,
+      params,
+      image,
+      pod_count: pods.length,
+      requested_by: principal.username,
+      actor: principal.actor,
+      principal
+    }
+    const asked = pods.map(({ podUid, targetContainer, error }) =>
+      ({ pod_uid: podUid, target_container: targetContainer, state: error ? 'failed' : 'queued', error }))
+    const [row] = await db.rows<{ id: string | null }>('SELECT (find_source($1, false)).id', [toJsonText({ job, pods: asked, ...sharing })])
+    return row?.id ?? null
   }
 }

@@ -39,7 +39,7 @@ export interface PostgresDatabase extends Database {
 const probeMs = 3000
 const zoneQuery = 'SELECT current_setting(\'TimeZone\') AS zone, current_user AS role'
 
-const defaultLimits: Limits = { caller: 10, namespace: 20, node: 20 }
+const defaultLimits: Limits = { caller: 10, namespace: 20, node: 20, captures: 1, queued: 2000 }
 
 /** Migrates, then opens the database; rejects with EPH_DATABASE_UNAVAILABLE where it cannot be reached. */
 export async function createDatabase (options: DatabaseOptions): Promise<PostgresDatabase> {

@@ -1,8 +1,9 @@
 import { Problem } from '#core/errors.ts'
 import type { PageRequest } from '#core/page.ts'
 import type { RunFilter } from '#core/ports/storage.ts'
-import type { Prisma } from './generated/client.ts'
+import type { Prisma as Where } from './generated/client.ts'
 import { cleanText } from './json-text.ts'
+import type { Prisma } from './prisma.ts'
 import { isId } from './stored.ts'
 
 /** Repeated values are alternatives; none at all asks nothing. */
@@ -22,7 +23,16 @@ export function beyond ({ after }: PageRequest): { lt: string } | undefined {
 /** LIKE's own signs stand for themselves. */
 export const literally = (word: string): string => cleanText(word).replaceAll(/[\\%_]/g, '\\$&')
 
-export const runWhere = (filter: RunFilter): Prisma.RunWhereInput => ({
+/** Jobs by id, and those whose measurement they share: their runs are seen as their own. */
+export async function withSources (prisma: Prisma, filter: RunFilter): Promise<RunFilter> {
+  const { jobId = [] } = filter
+  const asked = jobId.filter(isId)
+  if (asked.length === 0) return filter
+  const jobs = await prisma.job.findMany({ where: { id: { in: asked } }, select: { deduplicatedFrom: true } })
+  return { ...filter, jobId: [...jobId, ...jobs.flatMap(job => job.deduplicatedFrom ?? [])] }
+}
+
+export const runWhere = (filter: RunFilter): Where.RunWhereInput => ({
   namespace: oneOf(filter.namespaces),
   jobId: oneOfIds(filter.jobId),
   sessionId: oneOfIds(filter.sessionId),

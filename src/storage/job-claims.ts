@@ -8,8 +8,8 @@ import type { Postgres } from './postgres.ts'
 import { endedJob, endEvents, settleJob } from './settle-job.ts'
 import { useSession } from './use-session.ts'
 
-/** Pods that may run at the same time, over all processes. */
-export interface Limits { caller: number, namespace: number, node: number }
+/** Over all processes: pods that may run at the same time, captures that may run in one pod, pods of one caller that may wait. */
+export interface Limits { caller: number, namespace: number, node: number, captures: number, queued: number }
 
 export interface ClaimOptions { limits: Limits, leaseSeconds: number }
 
@@ -27,8 +27,8 @@ const abandonRuns = (tx: Pick<Postgres, 'rows'>, { jobPodId, attempt }: Claim) =
 export function createClaims (db: Postgres, changes: JobChanges, { limits, leaseSeconds }: ClaimOptions): ClaimStore {
   return {
     async claim (worker, want) {
-      const rows = await db.rows<{ claim: Omit<Claim, 'leaseSeconds'> }>('SELECT claim_job_pods($1, $2, $3, $4, $5, $6) AS claim',
-        [worker, want, leaseSeconds, limits.caller, limits.namespace, limits.node])
+      const rows = await db.rows<{ claim: Omit<Claim, 'leaseSeconds'> }>('SELECT claim_pods($1, $2, $3, $4, $5, $6, $7) AS claim',
+        [worker, want, leaseSeconds, limits.caller, limits.namespace, limits.node, limits.captures])
       const claims = rows.map(({ claim }) => ({ ...claim, leaseSeconds }))
       for (const jobId of new Set(claims.map(claim => claim.jobId))) changes.changed(jobId)
       return claims

@@ -29,7 +29,9 @@ export function createOrders (db: Postgres, changes: JobChanges, cluster: string
         // Whoever has a pod locked waits for the job, and sees what was asked. (|| '' keeps it from the index of all that is queued.)
         const ended = await tx.rows<EndedPod>(`
           UPDATE job_pod SET state = 'cancelled', error = $2, finished_at = clock_timestamp()
-          WHERE id IN (SELECT id FROM job_pod WHERE job_id = $1 AND state || '' = 'queued' FOR UPDATE SKIP LOCKED)
+          WHERE id IN (
+            SELECT id FROM job_pod WHERE job_id = $1 AND (state || '' = 'queued' OR (state || '' = 'running' AND source_pod_id IS NOT NULL))
+            FOR UPDATE SKIP LOCKED)
           RETURNING id, namespace, pod, pod_uid, attempt`, [id, toJsonText(cancelledError)])
         await settleJob(tx, id, ended.map(({ pod_uid: podUid, ...pod }) =>
           podEvent({ ...pod, podUid, state: 'cancelled', verdict: null, error: cancelledError })))

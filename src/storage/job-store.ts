@@ -1,10 +1,11 @@
 import { Problem } from '#core/errors.ts'
 import type { JobEvent, JobStore } from '#core/ports/storage.ts'
-import { createJob, keyOwner, mismatch } from './create-job.ts'
+import { createJob, findSource, keyOwner, mismatch } from './create-job.ts'
 import type { JobChanges } from './job-changes.ts'
 import { createClaims, type ClaimOptions } from './job-claims.ts'
 import { toPodPage, type PodDocument } from './job-document.ts'
 import { createOrders, findJob } from './job-orders.ts'
+import { createQueue } from './job-queue.ts'
 import { toJsonText } from './json-text.ts'
 import { listJobs } from './list-jobs.ts'
 import type { Postgres } from './postgres.ts'
@@ -17,7 +18,9 @@ export interface JobStoreOptions extends ClaimOptions { cluster: string }
 export function createJobStore (db: Postgres, prisma: Prisma, changes: JobChanges, options: JobStoreOptions): JobStore {
   const { cluster } = options
   return {
-    create: createJob(db, cluster),
+    create: createJob(db, cluster, options.limits),
+    findSource: findSource(db),
+    ...createQueue(db),
 
     async replay (principal, key, requestHash) {
       const used = await prisma.idempotencyKey.findUnique({ where: { username_key: { username: keyOwner(principal), key } } })

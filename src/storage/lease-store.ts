@@ -12,6 +12,10 @@ export function createLeaseStore (db: Postgres, prisma: Prisma): LeaseStore {
         RETURNING name`, [name, holder, seconds])
       return rows.length === 1
     },
+    async takePlace (name, holder, seconds, width) {
+      const [row] = await db.rows<{ place: string | null }>('SELECT take_place($1, $2, $3, $4) AS place', [name, holder, seconds, width])
+      return row?.place ?? null
+    },
     async release (name, holder) {
       await prisma.lease.deleteMany({ where: { name, holder } })
     }

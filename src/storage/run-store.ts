@@ -2,7 +2,7 @@ import { Problem } from '#core/errors.ts'
 import { toPage } from '#core/page.ts'
 import type { RunStore } from '#core/ports/storage.ts'
 import { endRun } from './end-run.ts'
-import { beyond, runWhere } from './filters.ts'
+import { beyond, runWhere, withSources } from './filters.ts'
 import type { JobChanges } from './job-changes.ts'
 import { cleanText } from './json-text.ts'
 import type { Postgres } from './postgres.ts'
@@ -59,7 +59,7 @@ export function createRunStore (db: Postgres, prisma: Prisma, changes: JobChange
 
     async list (filter, page) {
       const rows = await prisma.run.findMany({
-        where: { AND: [runWhere(filter), { id: beyond(page) }] }, orderBy: { id: 'desc' }, take: page.limit + 1, include: artifacts
+        where: { AND: [runWhere(await withSources(prisma, filter)), { id: beyond(page) }] }, orderBy: { id: 'desc' }, take: page.limit + 1, include: artifacts
       })
       return toPage(rows.map(row => toRun(row, row.artifacts)), page.limit)
     },

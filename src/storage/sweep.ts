@@ -60,17 +60,29 @@ export function createSweep (db: Postgres, changes: JobChanges): () => Promise<n
     return count
   }
 
+  /** Jobs end together with the one that they follow. This is for those whose source was removed, or ended by hand. */
+  async function settleLeft (): Promise<number> {
+    const left = await db.rows<{ job_id: string, source_id: string }>(`
+      SELECT f.job_id, f.source_id FROM job_follower f LEFT JOIN job s ON s.id = f.source_id
+      WHERE s.id IS NULL OR s.finished_at IS NOT NULL LIMIT ${batch}`)
+    for (const source of new Set(left.map(row => row.source_id))) await db.rows('SELECT settle_followers($1)', [source])
+    for (const { job_id: jobId } of left) changes.changed(jobId)
+    return left.length
+  }
+
   async function keepUp (): Promise<void> {
     if (performance.now() - upkeptAt < upkeepEveryMs) return
     await ensurePartitions(db.pool)
     await db.rows('DELETE FROM outbox WHERE relayed_at < now() - interval \'1 day\'')
     await db.rows('DELETE FROM lease WHERE until < now() - interval \'1 day\'')
+    await db.rows('DELETE FROM idempotency_key WHERE created_at < now() - interval \'1 day\'')
     upkeptAt = performance.now()
   }
 
   return async () => {
     const ended = await endEach(waited, 'p.expires_at', (tx, pod) => endPod(tx, pod, 'expired', expired)) +
-      await endEach(lost, 'p.lease_until', recover)
+      await endEach(lost, 'p.lease_until', recover) +
+      await settleLeft()
     // A wake-up that nobody has answered for a second is the sweep's: whoever sweeps looks for work anyway.
     await db.rows('UPDATE outbox SET relayed_at = now() WHERE relayed_at IS NULL AND created_at < now() - interval \'1 second\'')
     await keepUp() // last: its failure keeps nobody waiting

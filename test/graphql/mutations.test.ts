@@ -80,10 +80,8 @@ t.test('what GraphQL cannot say of a launch is enforced as in REST', async t => 
 
 t.test('fields that do nothing yet are refused', async t => {
   const app = await build(t, { submit: () => { throw new Error('submitted') } })
-  for (const field of [{ maxAgeSeconds: 60 }, { notify: ['remediator'] }]) {
-    const { errors } = await ask(app, launchJob, { input: { diagnostic: { sampleEmpty: {} }, target, ...field } })
-    t.match(errors, [{ extensions: { code: 'EPH_NOT_SUPPORTED', status: 422, errors: [{ pointer: `/${Object.keys(field)[0]}` }] } }])
-  }
+  const { errors } = await ask(app, launchJob, { input: { diagnostic: { sampleEmpty: {} }, target, notify: ['remediator'] } })
+  t.match(errors, [{ extensions: { code: 'EPH_NOT_SUPPORTED', status: 422, errors: [{ pointer: '/notify' }] } }])
 })
 
 t.test('keys that would change prototypes change nothing', async t => {

@@ -8,7 +8,7 @@ import { artifact, ids, job, jobPod, principal, run, session } from '../support/
 t.test('every root answers what REST answers', async t => {
   const app = await build(t)
   const { status, data, errors } = await ask(app, `{
-    whoami(namespace: "shop") { username uid groups authMethod actor rights { right allowed } quotas { requestsPerMinute } }
+    whoami(namespace: "shop") { username uid groups authMethod actor rights { right allowed } quotas { requestsPerMinute runningPods runningPodsInNamespace queuedPods queuedPodsLeft } }
     capabilities {
       cluster version ephemeralContainers ephemeralContainersStage ephemeralContainersMeaning minimumVersion images { name reference registry } imagePull
       account { namespaces missingRights unread } diagnostics { name missingRights } podSecurity { levels { level namespaces } unread }

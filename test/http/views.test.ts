@@ -2,7 +2,7 @@ import t from 'tap'
 import { acceptedSchema } from '#core/accepted-schema.ts'
 import { Problem } from '#core/errors.ts'
 import { build } from '../support/build-app.ts'
-import { artifact, capabilities, ids, principal, run, sampleLookup, session } from '../support/samples.ts'
+import { artifact, capabilities, ids, principal, quotas, run, sampleLookup, session } from '../support/samples.ts'
 
 t.test('sessions, runs and artifacts are read one by one', async t => {
   const { call } = await build(t)
@@ -27,11 +27,11 @@ t.test('whoami says who calls, what he may do and how much', async t => {
   const { call } = await build(t, {
     async whoami (caller, namespace) {
       asked.push(namespace)
-      return { identity: caller, rights: [{ right: 'create jobs', allowed: namespace === 'shop' }] }
+      return { identity: caller, rights: [{ right: 'create jobs', allowed: namespace === 'shop' }], quotas }
     }
   }, { requestsPerMinute: 100 })
   const { extra, ...identity } = principal
-  t.same((await call({ url: '/v1/whoami?namespace=shop' })).json(), { ...identity, rights: [{ right: 'create jobs', allowed: true }], quotas: { requestsPerMinute: 100 } })
+  t.same((await call({ url: '/v1/whoami?namespace=shop' })).json(), { ...identity, rights: [{ right: 'create jobs', allowed: true }], quotas: { requestsPerMinute: 100, ...quotas } })
   t.match((await call({ url: '/v1/whoami' })).json(), { rights: [{ allowed: false }] })
   t.same(asked, ['shop', null])
 })

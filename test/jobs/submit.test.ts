@@ -10,7 +10,7 @@ const none = { idempotencyKey: null }
 
 /** Each is refused for the first of its faults, in this order. */
 const faults: [string, Partial<JobRequest>][] = [
-  ['EPH_NOT_SUPPORTED', { maxAgeSeconds: 5 }],
+  ['EPH_NOT_SUPPORTED', { notify: ['remediator'] }],
   ['EPH_INVALID_REQUEST', { target: { namespace: 'shop' } }],
   ['EPH_DIAGNOSTIC_UNKNOWN', { diagnostic: 'no-such' }],
   ['EPH_IMAGE_UNKNOWN', { image: 'no-such' }],

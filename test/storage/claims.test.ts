@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { Claim, JobDraft } from '#core/ports/storage.ts'
 import { draftJob, draftPod, measured } from '../support/job-drafts.ts'
 import { connect, startPostgres } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
 
 const { openDatabase } = await startPostgres(t)
 
@@ -117,7 +120,7 @@ t.test('8 workers in 2 processes claim 1,000 pods, none twice', async t => {
 t.test('a claim reads a few rows of a long queue, although its plan was made when the queue was short', async t => {
   const { jobs, add, url } = await open(t)
   const db = await connect(t, url)
-  const claim = () => db.query('SELECT claim_job_pods(\'w\', 2, 30, 10000, 10000, 10000)')
+  const claim = () => db.query('SELECT claim_pods(\'w\', 2, 30, 10000, 10000, 10000, 1)')
   await add('ada')
   await db.query('VACUUM ANALYZE')
   await claim()
@@ -130,6 +133,90 @@ t.test('a claim reads a few rows of a long queue, although its plan was made whe
     'SELECT (seq_tup_read + idx_tup_fetch)::integer AS read FROM pg_stat_xact_user_tables WHERE relname = \'job_pod\'')
   t.ok(read < 100, `${read} rows were read`)
   await db.query('ROLLBACK')
+})
+
+t.test('one capture at a time in a pod: the next waits its turn, and holds up nobody else', async t => {
+  const { jobs, add, claim, claimIds, end, url } = await open(t)
+  const other = await open(t, { url })
+  const uid = randomUUID()
+  const capture = async (username: string, rest: Partial<JobDraft> = {}) =>
+    (await jobs.create(draftJob({ username, captures: true, pods: [draftPod({ uid })], ...rest }))).job.id
+  const [first, second, third] = [await capture('ada'), await capture('ada'), await capture('bob')]
+  const [elsewhere, lookup] = [await capture('ada', { pods: [draftPod()] }), await add('ada')]
+  const claims = (await Promise.all([claim(10, 'w-1'), other.claim(10, 'w-2')])).flat()
+  const [running] = claims.filter(({ podUid }) => podUid === uid)
+  t.strictSame(claims.map(({ jobId }) => jobId).sort(), [running!.jobId, elsewhere, lookup].sort(), 'one of three, and all others')
+  t.equal(running!.jobId, first)
+  t.match(await jobs.find(second), { state: 'queued', startedAt: null })
+  await jobs.cancel(second)
+  t.match(await jobs.find(second), { state: 'cancelled' }, 'while it waits')
+  t.strictSame(await claimIds(10), [])
+  await end(running!)
+  t.strictSame(await claimIds(10), [third])
+})
+
+t.test('how many captures a pod takes is a setting, and older versions hold to one', async t => {
+  const { jobs, claim, url } = await open(t, { limits: { captures: 2 } })
+  const db = await connect(t, url)
+  const uid = randomUUID()
+  for (let nth = 0; nth < 4; nth++) await jobs.create(draftJob({ username: `u-${nth}`, captures: true, pods: [draftPod({ uid })] }))
+  await db.query('BEGIN')
+  t.equal((await db.query('SELECT claim_job_pods(\'w\', 9, 30, 10, 20, 20)')).rowCount, 1)
+  await db.query('ROLLBACK')
+  t.equal((await claim(10)).length, 2)
+})
+
+t.test('while one caller floods with 1,000 jobs, another\'s waits for 8 of them at the most', async t => {
+  const limits = { caller: 10, namespace: 20, node: 20 }
+  const first = await open(t, { limits })
+  const workers = [first, await open(t, { limits, url: first.url })]
+  const db = await connect(t, first.url)
+  await db.query(`
+    CREATE TABLE ledger (nth bigserial, what text, job uuid, who text);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      INSERT INTO ledger (what, job, who) VALUES ('dispatched', NEW.job_id, NEW.requested_by);
+      RETURN NULL;
+    END $$;
+    CREATE TRIGGER note AFTER UPDATE OF state ON job_pod FOR EACH ROW WHEN (NEW.state = 'running') EXECUTE FUNCTION note()`)
+  const flood = Array.from({ length: 1000 }, (_, nth) => () => workers[nth % 2]!.add('flood', { namespace: `n-${nth % 7}` }))
+  for (let some = flood.splice(0, 20); some.length > 0; some = flood.splice(0, 20)) await Promise.all(some.map(add => add()))
+
+  const over = new AbortController()
+  const work = workers.map(async ({ claim, end }, nth) => {
+    const open = new Set<Promise<unknown>>()
+    while (!over.signal.aborted) {
+      for (const claimed of await claim(10, `w-${nth}`)) {
+        const ended = end(claimed).finally(() => open.delete(ended))
+        open.add(ended)
+      }
+      await Promise.race([...open, delay(20)])
+    }
+    await Promise.all(open)
+  })
+  const submitted: string[] = []
+  for (let nth = 0; nth < 20; nth++) {
+    const id = await workers[nth % 2]!.add('ada', { namespace: 'quiet' }, { priority: nth % 2 ? 'interactive' : 'automatic' })
+    await db.query('INSERT INTO ledger (what, job) VALUES (\'submitted\', $1)', [id])
+    await until(async () => (await db.query('SELECT FROM ledger WHERE job = $1 AND what = \'dispatched\'', [id])).rowCount)
+    submitted.push(id)
+  }
+  over.abort()
+  await Promise.all(work)
+  const { rows } = await db.query<{ between: number }>(`
+    SELECT (SELECT count(*)::integer FROM ledger f WHERE f.who = 'flood' AND f.nth > s.nth AND f.nth < d.nth) AS between
+    FROM ledger s JOIN ledger d ON d.job = s.job AND d.what = 'dispatched' WHERE s.what = 'submitted'`)
+  t.equal(rows.length, submitted.length)
+  t.strictSame(rows.filter(({ between }) => between > 8), [])
+  const left = await db.query<{ waiting: number }>("SELECT count(*)::integer AS waiting FROM job_pod WHERE state = 'queued'")
+  t.ok(left.rows[0]!.waiting > 0, 'the flood was not over before')
+})
+
+t.test('an interactive job goes before 200 automatic ones of its caller', async t => {
+  const { jobs, add, claimIds } = await open(t)
+  await jobs.create(draftJob({ priority: 'automatic', pods: Array.from({ length: 200 }, () => draftPod()) }))
+  const urgent = await add('ada')
+  t.equal((await claimIds(1))[0], urgent)
 })
 
 t.test('a pod that somebody has locked holds up nobody', async t => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Value } from 'typebox/value'
 import { Job } from '#core/job.ts'
 import type { JobDraft } from '#core/ports/storage.ts'
-import { draftJob, draftPod, principalOf, refusal } from '../support/job-drafts.ts'
+import { draftJob, draftPod, measured, principalOf, refusal } from '../support/job-drafts.ts'
 import { connect, startPostgres } from '../support/postgres.ts'
 
 const { emptyDatabase, openDatabase } = await startPostgres(t)
@@ -161,4 +161,48 @@ t.test('times are those of the database, whatever the zones of the process, the 
   t.equal(Date.parse(createdAt), Number(ms))
   t.match(await jobs.list({ namespaces: null }, { limit: 1, after: null }), { items: [{ id, createdAt }] })
   await t.rejects(openDatabase(t, { url: `${url}&application_name=pooler`, directUrl: url }), { message: /its role has the time zone "Asia\/Kathmandu"/ })
+})
+
+t.test('create refuses what goes beyond the pods that may wait for one caller, however many come at once', async t => {
+  const limits = { queued: 5 }
+  const first = await openDatabase(t, { limits })
+  const second = await openDatabase(t, { limits, url: first.url })
+  const create = (nth: number, draft = draftJob()) => (nth % 2 ? first : second).jobs.create(draft)
+  const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, nth) => create(nth)))
+  t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 5)
+  t.match(answers.find(({ status }) => status === 'rejected'), {
+    reason: { code: 'EPH_QUOTA', status: 429, retryAfterSeconds: Number, quota: { name: 'queued', limit: 5 }, message: /5 pods may wait for one caller/ }
+  })
+  t.equal(await first.jobs.countQueued('ada'), 5)
+  await create(0, draftJob({ username: 'bob' }))
+
+  const [claim] = await first.jobs.claim('w', 1)
+  const two = draftJob({ pods: [draftPod(), draftPod()], idempotency: { key: 'k', requestHash: 'h' } })
+  await t.rejects(create(0, two), { code: 'EPH_QUOTA' }, 'one place is free, not two')
+  const rows = await (await connect(t, first.url)).query('SELECT FROM job WHERE id = $1 UNION ALL SELECT FROM idempotency_key', [two.id])
+  t.equal(rows.rowCount, 0)
+  t.match(await create(0, draftJob({ idempotency: two.idempotency })), { replayed: false }, 'the key is still free')
+  await t.rejects(create(1), { code: 'EPH_QUOTA' })
+  t.match(await create(1, draftJob({ idempotency: two.idempotency })), { replayed: true }, 'a replay is never refused')
+  await first.jobs.finish(claim!, measured())
+})
+
+t.test('create lets nobody pass the limit where launches begin to go one after another', async t => {
+  const { jobs } = await openDatabase(t, { limits: { queued: 1003 } })
+  const many = () => Array.from({ length: 50 }, () => draftPod())
+  for (let nth = 0; nth < 20; nth++) await jobs.create(draftJob({ pods: many() }))
+  const answers = await Promise.allSettled(Array.from({ length: 10 }, () => jobs.create(draftJob())))
+  t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 3)
+})
+
+t.test('create reads a few rows of a long queue', async t => {
+  const { jobs, url } = await openDatabase(t, { limits: { queued: 100_000 } })
+  const db = await connect(t, url)
+  for (let nth = 0; nth < 40; nth++) await jobs.create(draftJob({ username: `u-${nth % 2}`, pods: Array.from({ length: 50 }, () => draftPod()) }))
+  await db.query('VACUUM ANALYZE job_pod')
+  const { rows } = await db.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) SELECT count(*) FROM (
+    SELECT FROM job_pod q WHERE q.state = 'queued' AND q.source_pod_id IS NULL AND q.requested_by = 'u-1' LIMIT 2000) w`)
+  const plan = rows.map(row => row['QUERY PLAN']).join('\n')
+  t.match(plan, /Index Only Scan using job_pod_queued/)
+  t.match(plan, /Heap Fetches: 0/)
 })

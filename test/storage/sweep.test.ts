@@ -231,3 +231,14 @@ t.test('the first sweep of a process removes leases and wake-ups of long ago', a
   t.strictSame((await db.query('SELECT name FROM lease')).rows, [{ name: 'new' }])
   t.equal((await db.query('SELECT FROM outbox')).rowCount, 1)
 })
+
+t.test('keys are kept for a day: the first sweep of a process removes older ones', async t => {
+  const { jobs, db } = await open(t)
+  const launch = (key: string) => jobs.create(draftJob({ idempotency: { key, requestHash: 'h' } }))
+  await launch('old')
+  const { job } = await launch('new')
+  await db.query("UPDATE idempotency_key SET created_at = now() - CASE key WHEN 'old' THEN interval '25 hours' ELSE interval '23 hours' END")
+  await jobs.sweep()
+  t.match(await launch('new'), { replayed: true, job: { id: job.id } })
+  t.match(await launch('old'), { replayed: false })
+})

@@ -153,6 +153,11 @@ export function createFakeDatabase () {
         if (other === undefined) leases.set(name, holder)
         return other === undefined || other === holder
       },
+      async takePlace (name, holder, _seconds, width) {
+        const place = Array.from({ length: width }, (_, index) => `${name}#${index + 1}`).find(place => !leases.has(place)) ?? null
+        if (place !== null) leases.set(place, holder)
+        return place
+      },
       async release (name, holder) { if (leases.get(name) === holder) leases.delete(name) }
     },
     audit: { record: async event => { audit.push(event) } }

@@ -144,6 +144,9 @@ export function createFakeJobs ({ describe, endRun }: OtherStores) {
       if (used.requestHash !== requestHash) throw new Problem('EPH_IDEMPOTENCY_MISMATCH', `Cannot launch the job: the Idempotency-Key "${key}" was used for another request`)
       return toJob(rows.get(used.id)!)
     },
+    findSource: async () => null,
+    countQueued: async () => [...rows.values()].flatMap(({ pods }) => pods).filter(pod => stateOf(pod) === 'queued').length,
+    queuePositions: async ids => new Map(ids.filter(id => stateOfRow(rows.get(id)!) === 'queued').map((id, index) => [id, index + 1])),
     find: async id => { const row = rowOf(id); return row && toJob(row) },
     list: async ({ namespaces }) => ({
       items: [...rows.values()].filter(({ draft }) => namespaces?.includes(draft.namespace) ?? true).map(toJob), nextCursor: null

@@ -24,6 +24,7 @@ export const examplePolicy: Policy = {
   allowHostPid: false,
   namespaces: [],
   refusedNamespaces: ['kube-system'],
+  quotas: { runningPods: 10, runningPodsInNamespace: 20, queuedPods: 2000 },
   concurrency: 64,
   stallSeconds: 120,
   shutdownGraceSeconds: 1
@@ -169,6 +170,7 @@ export function createFakePorts (catalogue: Catalogue, policy: Partial<Policy> =
     channels: channels.channels,
     authority,
     wake: createFakeWake(),
+    turns: { through: (_node, work) => work() },
     catalogue,
     policy: { ...examplePolicy, ...policy },
     now: () => performance.now(),

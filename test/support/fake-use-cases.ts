@@ -2,7 +2,7 @@ import { Problem } from '#core/errors.ts'
 import type { Page } from '#core/page.ts'
 import type { JobEvent } from '#core/ports/storage.ts'
 import type { UseCases } from '#jobs/use-cases.ts'
-import { artifact, capabilities, events, job, jobPod, podSummary, preflight, principal, queued, run, sampleCatalogue, session } from './samples.ts'
+import { artifact, capabilities, events, job, jobPod, podSummary, preflight, principal, queued, quotas, run, sampleCatalogue, session } from './samples.ts'
 
 const known = <T extends { id: string }>(item: T) => async (_caller: unknown, id: string): Promise<T> => {
   if (id === item.id) return item
@@ -41,7 +41,7 @@ export function fakeUseCases (overrides: Partial<UseCases> = {}): UseCases {
     content: async (_caller, _id, { start, end }) => ({ artifact, content: bytesOf(artifactBytes.slice(start, end ?? undefined)) }),
     namespaces: async () => [{ name: 'shop', launch: true, captures: false }],
     targets: async () => [{ pod: podSummary, profiles: ['restricted'], refusal: null, ours: 1, budgetLeft: 9 }],
-    whoami: async () => ({ identity: principal, rights: [{ right: 'create jobs', allowed: true }] }),
+    whoami: async () => ({ identity: principal, rights: [{ right: 'create jobs', allowed: true }], quotas }),
     diagnostics: async (_caller, namespace) =>
       [...sampleCatalogue.values()].map(diagnostic => ({ diagnostic, allowed: namespace === null ? null : true })),
     capabilities: async () => capabilities,

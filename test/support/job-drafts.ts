@@ -39,6 +39,8 @@ export function draftJob ({ username = 'ada', ...rest }: Partial<JobDraft> & { u
     matched: rest.pods?.length ?? 1,
     rule: 'the named pod',
     pods: [draftPod()],
+    captures: false,
+    sharing: null,
     idempotency: null,
     audit: { action: 'launch', outcome: 'allowed', principal, namespace, object: `job ${id}`, code: null, detail: {} },
     ...rest

@@ -191,7 +191,9 @@ export const preflightPod: PreflightPod = {
   warnings: [],
   error: null
 }
-export const preflight: Preflight = { matched: 7, rule: 'the named pod', pods: [preflightPod] }
+export const preflight: Preflight = { matched: 7, rule: 'the named pod', deduplicatedFrom: null, pods: [preflightPod] }
+
+export const quotas = { runningPods: 10, runningPodsInNamespace: 20, queuedPods: 2000, queuedPodsLeft: 1998 }
 
 export const events: JobEvent[] = ['job', 'pod', 'run', 'end'].map((type, index) =>
   ({ seq: index + 1, type, data: { text: 'two\nlines', state: 'running' }, at: '2026-11-24T08:00:00.000Z' }))

@@ -28,6 +28,9 @@ export interface DraftPod {
   error: JobError | null
 }
 
+/** Which jobs' results will do: those under way, or finished not longer ago than `maxAgeSeconds`. */
+export interface Sharing { maxAgeSeconds: number, ownOnly: boolean }
+
 export interface JobDraft {
   id: string
   principal: Principal
@@ -47,8 +50,17 @@ export interface JobDraft {
   matched: number
   rule: string
   pods: DraftPod[]
+  /** Whether it captures: so many at a time in one pod, no more. */
+  captures: boolean
+  /** Another job's result will do; null: it will not. */
+  sharing: Sharing | null
   idempotency: { key: string, requestHash: string } | null
   audit: AuditEvent
+}
+
+export type SourceQuestion = Pick<JobDraft, 'principal' | 'diagnostic' | 'diagnosticVersion' | 'params' | 'image'> & {
+  sharing: Sharing
+  pods: { podUid: string, targetContainer: string, error: JobError | null }[]
 }
 
 /** One pod of a job in the hands of one worker; `attempt` fences every write. */
@@ -107,8 +119,18 @@ export interface JobFilter {
 }
 
 export interface JobStore {
-  /** One transaction: job, pods, audit event, outbox. The replayed job where the idempotency key was used with the same request. */
+  /**
+   * One transaction: job, pods, audit event, outbox. The replayed job where the idempotency key was used with the same request. Rejects
+   * with EPH_QUOTA where too many pods of the caller wait. Where another job's result will do and there is one, the job shares it: it is
+   * never claimed, and ends with the other one, or is measured by itself where that gives no whole result.
+   */
   create (draft: JobDraft): Promise<{ job: Job, replayed: boolean }>
+  /** The job whose result `create` would share. */
+  findSource (draft: SourceQuestion): Promise<string | null>
+  /** Pods of the caller that wait. */
+  countQueued (username: string): Promise<number>
+  /** Where jobs stand among all pods that wait, 1 is next; without those that do not wait. */
+  queuePositions (jobIds: string[]): Promise<Map<string, number>>
   /** The job that a key was used for, or null; EPH_IDEMPOTENCY_MISMATCH for another request. */
   replay (principal: Principal, key: string, requestHash: string): Promise<Job | null>
   find (id: string): Promise<Job | null>
@@ -245,6 +267,8 @@ export interface LeaseStore {
   /** True when `holder` has the lease until `seconds` from now, by the database's clock. */
   acquire (name: string, holder: string, seconds: number): Promise<boolean>
   release (name: string, holder: string): Promise<void>
+  /** One of so many places of a name: the name of its lease, to be renewed by `acquire`; null where all are taken. */
+  takePlace (name: string, holder: string, seconds: number, width: number): Promise<string | null>
 }
 
 export interface AuditStore {
