@@ -3,6 +3,7 @@ import { Problem } from '#core/errors.ts'
 import type { Channel } from '#core/ports/channel.ts'
 import type { Claim, Database } from '#core/ports/storage.ts'
 import type { Context } from '#jobs/context.ts'
+import { createNodeTurns } from '#jobs/node-turns.ts'
 import { createRandom } from './random.ts'
 import type { Fate } from './schedule.ts'
 
@@ -14,6 +15,9 @@ export interface ProcessOptions {
   /** A line of the schedule's trace. */
   trace (line: string): void
 }
+
+/** Few enough to be waited for. */
+const placesOnNode = 2
 
 const unavailable = () => new Problem('EPH_DATABASE_UNAVAILABLE', 'Cannot reach the database: it does not answer')
 /** By so much a process that stood still finds the clock further on: no lease lasts as long. */
@@ -43,7 +47,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
   })
 
   function note (what: string, args: unknown[], result: unknown): void {
-    if (what === 'leases.acquire' && result === true) holders.add(String(args[1]))
+    if (/^leases\.(?:acquire|takePlace)$/.test(what) && result) holders.add(String(args[1]))
     if (what === 'jobs.claim') for (const { pod, attempt } of result as Claim[]) trace(`${name} claims ${pod}, attempt ${attempt}`)
   }
 
@@ -124,6 +128,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
       const parts = { jobs, sessions, runs, artifacts, leases, audit }
       const database = Object.fromEntries(Object.entries(parts).map(([label, store]) => [label, through(store, label)]))
       const channels = through(context.channels, 'channels')
+      const turns = createNodeTurns({ leases: (database as unknown as Database).leases, width: placesOnNode, log: context.log })
       return {
         ...context,
         now: () => context.now() + lostMs,
@@ -132,6 +137,7 @@ export function createProcess ({ name, seed, fate, troubles, trace }: ProcessOpt
         injector: through(context.injector, 'injector'),
         bucket: through(context.bucket, 'bucket'),
         wake: { ...context.wake, ring: through(context.wake, 'wake').ring },
+        turns,
         channels: { ...channels, open: async (...args) => channelOf(await channels.open(...args)) }
       }
     },

@@ -50,9 +50,9 @@ export async function runSchedule (seed: number, { databases, db, patienceSecond
   const acknowledged: Acknowledged[] = []
 
   /** A caller that got no answer asks again, elsewhere, if its key makes that safe. */
-  async function submit ({ word, key, caller, diagnostic, pod }: PlannedJob, copy: number): Promise<string | null> {
+  async function submit ({ word, key, caller, diagnostic, pod, shares }: PlannedJob, copy: number): Promise<string | null> {
     const target = { namespace: 'shop', ...pod ? { pod } : { labelSelector: 'app=web' } }
-    const request: JobRequest = { diagnostic, target, params: { word } }
+    const request: JobRequest = { diagnostic, target, params: { word }, ...shares ? { maxAgeSeconds: 60 } : {} }
     for (let nth = 0; nth < tries; nth++) {
       const { useCases, process } = apis[(copy + nth) % 2]!
       const asked = useCases.submit(principalOf(caller), request, { idempotencyKey: key })

@@ -13,6 +13,8 @@ export interface PlannedJob {
   key: string | null
   /** Identical requests in parallel. */
   copies: number
+  /** Each copy without a key is a job of its own, and may share the measurement of another. */
+  shares: boolean
   afterMs: number
   cancelAfterMs: number | null
   finishAfterMs: number | null
@@ -55,7 +57,8 @@ function drawFate (random: Random, steps: number, call: string | null = null): F
 }
 const drawWorkerFate = (random: Random): Fate => drawFate(random, 45, random.chance(0.5) ? random.one(critical) : null)
 
-function drawJob (random: Random, number: number, pods: string[]): PlannedJob {
+function drawJob (random: Random, sharing: Random, number: number, pods: string[]): PlannedJob {
+  const shares = sharing.chance(0.4)
   const diagnostic = random.one<DiagnosticName>(['lookup', 'lookup', 'once', 'once', 'capture'])
   const key = random.chance(0.5) ? `key-${number}` : null
   return {
@@ -64,7 +67,8 @@ function drawJob (random: Random, number: number, pods: string[]): PlannedJob {
     diagnostic,
     pod: random.chance(0.3) ? null : random.one(pods),
     key,
-    copies: key ? random.integer(1, 4) : 1,
+    copies: key ? random.integer(1, 4) : shares ? sharing.integer(1, 4) : 1,
+    shares,
     afterMs: random.integer(0, 40),
     cancelAfterMs: random.chance(0.2) ? random.integer(0, 80) : null,
     finishAfterMs: diagnostic === 'capture' && random.chance(0.5) ? random.integer(5, 80) : null,
@@ -75,11 +79,12 @@ function drawJob (random: Random, number: number, pods: string[]): PlannedJob {
 /** Everything that is decided before a schedule begins; a seed gives the same one each time. */
 export function drawSchedule (seed: number): Schedule {
   const random = createRandom(seed, 'schedule')
+  const sharing = createRandom(seed, 'sharing')
   const pods = Array.from({ length: random.integer(1, 3) }, (_, index) => `web-${index}`)
   return {
     seed,
     pods,
-    jobs: Array.from({ length: random.integer(1, 6) }, (_, index) => drawJob(random, index, pods)),
+    jobs: Array.from({ length: random.integer(1, 6) }, (_, index) => drawJob(random, sharing, index, pods)),
     workers: Array.from({ length: random.integer(2, 3) }, (_, index) => index === 0 || random.chance(0.3) ? drawWorkerFate(random) : null),
     api: random.chance(0.3) ? drawFate(random, 25) : null,
     concurrency: random.integer(1, 4),
