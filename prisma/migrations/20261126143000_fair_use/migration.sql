@@ -338,8 +338,10 @@ BEGIN
     WHERE j.id = job AND j.finished_at IS NULL RETURNING j.event_seq INTO last;
   IF NOT FOUND THEN RETURN; END IF;
   PERFORM insert_events(job, last, events);
-  DELETE FROM job_follower f WHERE f.job_id = end_job.job;
-  PERFORM settle_followers(job);
+  IF EXISTS (SELECT FROM job_follower) THEN -- most of the time there are none at all
+    DELETE FROM job_follower f WHERE f.job_id = end_job.job;
+    PERFORM settle_followers(job);
+  END IF;
 END $$;
 
 -- As before; runs of a pod that shares a measurement are those of the pod that was measured.
@@ -401,16 +403,17 @@ BEGIN
             CASE WHEN made.state NOT IN ('awaitingApproval', 'queued') THEN now() END, made.deduplicated_from)
     RETURNING job.created_at INTO created_at;
   INSERT INTO job_pod (id, job_id, alone, requested_by, priority, namespace, pod, pod_uid, node, owner_kind, owner_name, target_container,
-                       snapshot, state, error, expires_at, finished_at, captures, source_pod_id)
+                       snapshot, state, error, expires_at, finished_at, captures)
     SELECT d.id, made.id, made.pod_count = 1, made.requested_by, d.priority, d.namespace, d.pod, d.pod_uid, d.node, d.owner_kind, d.owner_name,
            d.target_container, d.snapshot, d.state, d.error, made.expires_at, CASE WHEN d.state = 'failed' THEN now() END,
-           coalesce(d.captures, false), CASE WHEN source.id IS NOT NULL AND d.state = 'queued' THEN (
-             SELECT s.id FROM job_pod s WHERE s.job_id = source.id AND s.pod_uid = d.pod_uid) END
+           coalesce(d.captures, false)
     FROM jsonb_populate_recordset(NULL::job_pod, draft->'pods') d;
   PERFORM insert_events(made.id, jsonb_array_length(draft->'events'), draft->'events');
   PERFORM record_audit(audit);
   INSERT INTO outbox (job_id) SELECT made.id WHERE made.state = 'queued' AND source.id IS NULL;
   IF source.id IS NOT NULL THEN
+    UPDATE job_pod p SET source_pod_id = s.id FROM job_pod s
+      WHERE p.job_id = made.id AND p.state = 'queued' AND s.job_id = source.id AND s.pod_uid = p.pod_uid;
     IF source.finished_at IS NOT NULL THEN
       PERFORM take_result(made.id, source.id);
     ELSE
