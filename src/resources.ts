@@ -98,6 +98,7 @@ export async function openResources ({ config, catalogue, log, count, outages }:
     const wake = openWake(database)
     const { reader, injector, reviewer, channels } = cluster
     const authority = createAuthority({ reviewer, count })
+    const now = () => performance.now()
     const policy = {
       cluster: environment.EPHEMERA_CLUSTER,
       images: config.images,
@@ -116,9 +117,7 @@ export async function openResources ({ config, catalogue, log, count, outages }:
       shutdownGraceSeconds: environment.EPHEMERA_SHUTDOWN_GRACE_SECONDS
     }
     return {
-      context: {
-        database, bucket, reader, injector, reviewer, channels, authority, wake, turns, catalogue, policy, log, count, now: () => performance.now()
-      },
+      context: { database, bucket, reader, injector, reviewer, channels, authority, wake, turns, catalogue, policy, log, count, now },
       checks: {
         database: { check: () => database.check(), needed: true },
         bucket: { check: () => bucket.check(), needed: false },

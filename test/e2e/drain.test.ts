@@ -81,7 +81,7 @@ t.test('cancelled at one replica, a tool that runs at another ends within 2 s', 
 
 t.test('one of two replicas is replaced: no request fails, what ends in time is whole, the rest is done again or says why not', async t => {
   const pod = makePod(namespace)
-  const first = await startReplica()
+  const first = await startReplica({ EPHEMERA_LIMIT_CAPTURES: '2' })
   const [quick, repeated, long, brief] = [
     await first.launch(run(pod, ['true'])),
     await first.launch(run(pod, onceLong)),

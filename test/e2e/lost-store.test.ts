@@ -8,7 +8,7 @@ import { startService } from '../support/service.ts'
 
 const s3 = await startS3(t)
 const proxy = await createFaultProxy(t, { host: '127.0.0.1', port: s3.port })
-const limits = Object.fromEntries(['CALLER', 'NAMESPACE', 'NODE'].map(name => [`EPHEMERA_LIMIT_${name}`, '64']))
+const limits = Object.fromEntries(['CALLER', 'NAMESPACE', 'NODE', 'CAPTURES'].map(name => [`EPHEMERA_LIMIT_${name}`, '64']))
 const service = await startService({
   env: { ...labEnvironment(), ...limits, ...s3.environment, S3_ENDPOINT: `http://127.0.0.1:${proxy.port}`, EPHEMERA_STALL_SECONDS: '4' }
 })

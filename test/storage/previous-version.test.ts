@@ -110,10 +110,12 @@ for (const [accepting, running] of pairs) {
     const [finished, cancelled] = [await accepts.launch('capture'), await accepts.launch('capture')]
     await runs.working(async () => {
       const isUnderWay = async ({ id }: Job) => Boolean((await accepts.read(id)).pods.items[0]!.runs[0]?.startedAt)
-      for (const job of [finished, cancelled]) await until(() => isUnderWay(job))
+      // One at a time: where the pod takes no two captures at once, the second begins when the first has ended.
+      await until(() => isUnderWay(finished))
       await accepts.finish(finished.id)
-      await accepts.cancel(cancelled.id)
       t.match(await accepts.final(finished.id), { state: 'succeeded', pods: { items: [{ runs: [{ artifacts: [{ sizeBytes: 10 }] }] }] } })
+      await until(() => isUnderWay(cancelled))
+      await accepts.cancel(cancelled.id)
       t.match(await accepts.final(cancelled.id), { state: 'cancelled' })
     })
   })
