@@ -14,7 +14,7 @@ import { PodSnapshot, workloadKinds } from '#core/target.ts'
 import { TargetPod } from '#core/target-pod.ts'
 
 export const JobEvent = Type.Object({
-  seq: Type.Integer({ description: 'Number of the event in its job, from 1' }),
+  seq: Type.Integer({ description: 'Number of the event in its job, from 1; of queue, which is not kept, that of the event before' }),
   type: Type.String({ description: 'job, pod, run, finding, artifact, queue, output, packet, end; more may come' }),
   data: Type.Unknown({ description: 'What happened' }),
   at: Type.String({ format: 'date-time', description: 'When' })

@@ -12,7 +12,8 @@ const schema = operation({
   operationId: 'streamJob',
   tag: 'jobs',
   summary: 'Follow a job as server-sent events',
-  description: 'Events `job pod run finding artifact queue output packet end`; more may come. `Last-Event-ID` resumes on any replica, without it ' +
+  description: 'Events `job pod run finding artifact queue output packet end`; more may come. `queue` says where a job that waits stands, and is not kept: ' +
+    'its id is that of the event before. `Last-Event-ID` resumes on any replica, without it ' +
     'the stream begins with the first event. A comment every 15 s. Closed after `end`; 204 where nothing follows `Last-Event-ID`. ' +
     'A stream that can go no further says why in a last event `problem`.',
   params: IdPath,

@@ -24,7 +24,8 @@ const launchSchema = operation({
   tag: 'jobs',
   summary: 'Launch a diagnostic',
   description: '`Prefer: wait=SECONDS` (at most 55) waits for the end. `Idempotency-Key` makes repeating harmless: the same key and body ' +
-    'answer 202 with the same job and `Idempotency-Replayed: true`. `dryRun=true` answers what preflight says of each pod.',
+    'answer 202 with the same job and `Idempotency-Replayed: true`. With `maxAgeSeconds` the job shares the measurement of an equal one that is ' +
+    'under way or that fresh: see `deduplicatedFrom`. `dryRun=true` answers what preflight says of each pod, and what would be shared.',
   querystring: LaunchQuery,
   readsHeaders: readsHeaders('idempotency-key', 'prefer'),
   body: JobRequest,

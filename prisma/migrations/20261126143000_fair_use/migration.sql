@@ -148,7 +148,8 @@ END $$;
 
 -- Whether so many more pods of a caller may wait. Far below the limit nobody waits for anybody: it would take 1,000 pods, launched by jobs of
 -- few pods while one transaction lasts, to pass it. Near it, launches of one caller go one after another, and none passes it.
-CREATE FUNCTION has_room(caller text, more integer, max_queued integer) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION has_room(caller text, more integer, max_queued integer) RETURNS boolean LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
   waiting integer;
 BEGIN
