@@ -10,6 +10,7 @@ import type { Measurement } from './measurement.ts'
 import { persist } from './persist.ts'
 import type { OpenedRun, Sinks } from './run-tool.ts'
 import { createSegmentWriter } from './segment-writer.ts'
+import { tolerant } from './tolerant.ts'
 
 const stallCheckMs = 250
 /** A tool that never says that it listens is asked to end after this time all the same. */
@@ -18,8 +19,9 @@ const listeningPatienceMs = 3000
 /** A stream on its way into an artifact: the artifact exists from the start and can be followed while it grows. */
 export function captureStream (measurement: Measurement, options: CaptureOptions) {
   const { database: { artifacts }, bucket, claim, policy, orders, budget, note, log } = measurement
-  const { kind, contentType, maxBytes, drainSeconds, listening, check } = options
+  const { kind, contentType, maxBytes, drainSeconds, listening } = options
   const artifactId = uuidv7()
+  const check = tolerant(options.check, error => { log.error({ artifactId, err: error }, 'A parser failed on a stream') })
   const window = budget.openWindow()
   const writer = createSegmentWriter({
     bucket,

@@ -55,7 +55,8 @@ export async function migrate (directUrl: string, migrations: Migration[] = read
     connectionString: directUrl,
     connectionTimeoutMillis: 10_000,
     application_name: 'ephemera-migrate',
-    options: '-c TimeZone=UTC'
+    // A migration may take longer than the statements that a role's setting is meant for.
+    options: '-c TimeZone=UTC -c statement_timeout=0'
   })
   db.on('error', () => {}) // the query under way reports it
   try {

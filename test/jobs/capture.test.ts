@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { Problem } from '#core/errors.ts'
-import { capture, drive } from '../support/drive.ts'
-import { waiting, type FakeTool, type Play } from '../support/fake-channels.ts'
+import { capture, drive, lookup } from '../support/drive.ts'
+import { answering, waiting, type FakeTool, type Play } from '../support/fake-channels.ts'
 import { caller } from '../support/fake-ports.ts'
 
 const never = new AbortController().signal
@@ -101,6 +101,27 @@ t.test('what was stored before the connection was lost is kept and said to be cu
   t.match(pod.error, { code: 'EPH_INDETERMINATE', effect: 'unknown' })
   t.match(pod.runs[0]!.completeness, { state: 'truncated', reason: 'disconnected' })
   t.equal(String(await contentOf(engine, pod.runs[0]!.artifacts[0]!.id)), 'all there is')
+})
+
+t.test('a parser that fails on a stream ends nothing: all of it is kept, and the worker goes on', async t => {
+  const fail = () => { throw new TypeError('Cannot read properties of undefined') }
+  for (const check of [{ push: fail, end: () => null }, { push () {}, end: fail }]) {
+    const engine = drive(t, { diagnostics: [capture({ check }), lookup()] })
+    engine.channels.play = async tool => {
+      tool.start()
+      await tool.say('stdout', 'no pcap ')
+      await tool.say('stdout', 'at all')
+      tool.end()
+    }
+    const { state, verdict, pod } = await engine.run({ diagnostic: 'capture' })
+    t.match({ state, verdict }, { state: 'succeeded', verdict: 'inconclusive' })
+    t.match(pod.error, { code: 'EPH_OUTPUT_UNREADABLE', message: /its parser failed on it/ })
+    const [artifact] = pod.runs[0]!.artifacts
+    t.equal(String(await contentOf(engine, artifact!.id)), 'no pcap at all')
+    t.ok(engine.logged.some(({ text }) => text === 'A parser failed on a stream'), 'told to the operator')
+    engine.channels.play = answering()
+    t.match(await engine.run(), { state: 'succeeded' })
+  }
 })
 
 t.test('a store that takes nothing for too long ends the run; what it took is kept', async t => {
