@@ -48,6 +48,7 @@ export async function carryOut (context: Context, work: Omit<Work, 'note' | 'las
 /** Renews the lease and hears of orders: each 5 s, soon after the job has changed, and at once when they are given in this process. */
 function keepRenewed ({ database: { jobs }, log }: Context, { claim, hold, orders }: Pick<Work, 'claim' | 'hold' | 'orders'>): () => void {
   let over = false
+  let isTold = false
   let soon: NodeJS.Timeout | undefined
   async function renew (): Promise<void> {
     try {
@@ -57,7 +58,8 @@ function keepRenewed ({ database: { jobs }, log }: Context, { claim, hold, order
       if (!held || cancel) orders.cancel()
       else if (finish) orders.finish()
     } catch (error) {
-      log.warn({ err: asProblem(error), jobId: claim.jobId }, 'Cannot renew a lease')
+      if (!isTold) log.warn({ err: asProblem(error), jobId: claim.jobId }, 'Cannot renew a lease; it is tried until that works or somebody else has the work')
+      isTold = true
     }
   }
   const timer = setInterval(renew, renewMs)

@@ -18,12 +18,12 @@ export function toProblem (doing: string, error: unknown): Error {
 }
 
 /**
- * Whether a problem says that nobody answers, or somebody in front of an API server that cannot work. Answers are no outage: not even 500,
- * which may come of one object or one webhook.
+ * Whether a problem says that nobody answers, or somebody in front of an API server that cannot work. Answers are no outage: not even 429,
+ * which keeps nobody waiting, or 500, which may come of one object or one webhook.
  */
 export function isAway (problem: unknown): boolean {
   if (!(problem instanceof Problem) || problem.code !== 'EPH_CLUSTER_UNAVAILABLE') return false
-  return !(problem.cause instanceof ApiException) || [429, 502, 503, 504].includes(problem.cause.code)
+  return !(problem.cause instanceof ApiException) || [502, 503, 504].includes(problem.cause.code)
 }
 
 function refused (doing: string, exception: ApiException<unknown>): Problem {

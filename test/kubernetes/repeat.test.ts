@@ -129,11 +129,13 @@ t.test('an API server that is away is not asked by each call, until it answers a
 t.test('refusals, one object that fails and one webhook that fails are no outage', async t => {
   const changes: unknown[] = []
   const { reader, injector } = await open(t, {
+    'GET /api/v1/namespaces/shop/pods/busy': () => slow(60),
     'GET /api/v1/namespaces/shop/pods/denied': () => status(403, 'no'),
     'GET /api/v1/namespaces/shop/pods/broken': () => status(500, 'unable to decode'),
     [`GET ${path}`]: () => ({ body: podObject() }),
     [`PATCH ${patchPath}`]: inTurn(status(503, 'failed calling webhook'))
   }, { changed: why => { changes.push(why) }, requestTimeoutMs: 1000 })
+  for (let nth = 0; nth < 6; nth++) await t.rejects(reader.pod('shop', 'busy'), { code: 'EPH_CLUSTER_UNAVAILABLE', retryAfterSeconds: 60 })
   for (let nth = 0; nth < 6; nth++) {
     await t.rejects(reader.pod('shop', 'denied'))
     t.equal(await reader.pod('shop', 'absent'), null)
