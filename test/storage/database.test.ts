@@ -1,4 +1,5 @@
 import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
 import { createDatabase } from '../../src/storage/database.ts'
 import { principalOf } from '../support/job-drafts.ts'
 import { connect, startPostgres } from '../support/postgres.ts'
@@ -30,6 +31,21 @@ t.test('audit events are stored beside each other, each once', async t => {
   await Promise.all(events.map(event => audit.record(event)))
   const { rows } = await (await connect(t, url)).query('SELECT count(DISTINCT username)::integer AS users, count(*)::integer AS all FROM audit_event')
   t.strictSame(rows, [{ users: 100, all: 100 }])
+})
+
+t.test('audit events are in the order in which they came, whatever the clocks of those who record them', async t => {
+  const { url } = await openDatabase(t)
+  const db = await connect(t, url)
+  for (let nth = 0; nth < 40; nth++) {
+    const id = uuidv7({ msecs: Date.now() + (nth % 2 === 0 ? 600_000 : -600_000) })
+    await db.query('SELECT record_audit($1)', [{ id, action: 'read', outcome: 'allowed', object: `${nth}`, detail: {} }])
+  }
+  const { rows } = await db.query('SELECT id, object, at FROM audit_event ORDER BY id')
+  t.same(rows.map(({ object }) => object), Array.from({ length: 40 }, (_, nth) => `${nth}`))
+  for (const { id, at } of rows) {
+    t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    t.ok(Math.abs(parseInt(id.replace('-', '').slice(0, 12), 16) - at.getTime()) < 1000)
+  }
 })
 
 t.test('a database uses no more connections than it may, and leaves none behind', async t => {
