@@ -23,10 +23,13 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
   const artifactId = uuidv7()
   const check = tolerant(options.check, error => { log.error({ artifactId, err: error }, 'A parser failed on a stream') })
   const window = budget.openWindow()
+  const opened = Promise.withResolvers<void>()
+  opened.promise.catch(() => {}) // met by close, also where no segment waits for it
   const writer = createSegmentWriter({
     bucket,
     artifacts,
     artifactId,
+    opened: opened.promise,
     budget,
     onTrouble (error) {
       trouble = `: ${asProblem(error).message}`
@@ -43,6 +46,7 @@ export function captureStream (measurement: Measurement, options: CaptureOptions
     const { id: runId, row, stop } = run
     const created = row.then(() => persist(() => artifacts.create({ id: artifactId, runId, jobId: claim.jobId, kind, contentType })))
     created.catch(() => {}) // met by close
+    opened.resolve(created)
     const stderr = openWriter(measurement, run, 'stderr')
     const heard = Promise.withResolvers<void>()
     const ready = Promise.race([heard.promise, delay(listeningPatienceMs, undefined, { ref: false })])

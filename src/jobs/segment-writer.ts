@@ -11,6 +11,8 @@ interface Options {
   bucket: Bucket
   artifacts: ArtifactStore
   artifactId: string
+  /** Fulfilled when the row of the artifact stands. */
+  opened: Promise<void>
   budget: MemoryBudget
   /** The store takes nothing, which is tried again; called once until it takes something. */
   onTrouble: (error: unknown) => void
@@ -20,7 +22,7 @@ interface Options {
  * Cuts a stream into segments of at most 8 MiB and 2 s and stores them in order, two at a time. `write` answers a promise when nothing
  * more fits: credit for the sender then waits for the store.
  */
-export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, onTrouble }: Options) {
+export function createSegmentWriter ({ bucket, artifacts, artifactId, opened, budget, onTrouble }: Options) {
   const queue = createSegmentQueue(maxSegmentBytes)
   const abandoned = new AbortController()
   const gone = Promise.withResolvers<void>()
@@ -43,10 +45,11 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, budget, on
   /** Rows are written in the order of the stream: a reader never meets a hole. */
   async function fly ({ bytes, sha256, streamSha256, free }: TakenSegment, at: number, before: Promise<void>): Promise<void> {
     try {
-      const segment = await storeSegment({ bucket, artifactId, bytes, sha256, at, signal: abandoned.signal, onTrouble: troubled })
+      const { signal } = abandoned
+      const segment = await storeSegment({ bucket, artifacts, artifactId, opened, bytes, sha256, at, signal, onTrouble: troubled })
       await before
-      abandoned.signal.throwIfAborted()
-      await segment.commit(artifacts)
+      signal.throwIfAborted()
+      await segment.commit()
       storedBytes = at + bytes.length
       storedSha256 = streamSha256
       free()

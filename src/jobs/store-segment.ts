@@ -7,7 +7,10 @@ const longestPauseMs = 2000
 
 interface Options {
   bucket: Bucket
+  artifacts: ArtifactStore
   artifactId: string
+  /** Fulfilled when the row of the artifact stands. */
+  opened: Promise<void>
   bytes: Buffer
   /** Of these bytes, in hex. */
   sha256: string
@@ -17,8 +20,11 @@ interface Options {
   onTrouble: (error: unknown) => void
 }
 
-/** Puts a segment into the bucket; `commit` writes its row, in its turn. Both are tried until they succeed or are given up. */
-export async function storeSegment ({ bucket, artifactId, bytes, sha256, at, signal, onTrouble }: Options) {
+/**
+ * Announces a segment and puts it into the bucket; `commit` writes its row, in its turn. Each is tried until it succeeds or is given up.
+ * What was put in vain is found by its announcement.
+ */
+export async function storeSegment ({ bucket, artifacts, artifactId, opened, bytes, sha256, at, signal, onTrouble }: Options) {
   const key = `${artifactId}/${String(at).padStart(16, '0')}`
 
   async function untilDone (write: () => Promise<void>): Promise<void> {
@@ -35,7 +41,9 @@ export async function storeSegment ({ bucket, artifactId, bytes, sha256, at, sig
     }
   }
 
+  await opened
+  await untilDone(() => artifacts.announce(artifactId, key))
   await untilDone(() => bucket.put(key, bytes, sha256))
   const segment = { key, offset: at, sizeBytes: bytes.length, sha256 }
-  return { commit: (artifacts: ArtifactStore) => untilDone(() => artifacts.addSegment(artifactId, segment)) }
+  return { commit: () => untilDone(() => artifacts.addSegment(artifactId, segment)) }
 }

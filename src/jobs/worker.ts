@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { createAcquireSession } from './acquire-session.ts'
 import { carryOut } from './carry-out.ts'
 import type { Context } from './context.ts'
+import { deleteStrays } from './delete-strays.ts'
 import { createHold, type Hold } from './hold.ts'
 import { createMemoryBudget } from './memory-budget.ts'
 import { createOrders, type Orders } from './orders.ts'
@@ -15,6 +16,7 @@ const sweepMs = 1000
 /** From a claim that found something to the next: what comes in a burst is claimed together. */
 const claimEveryMs = 10
 const tendMs = 5 * 60_000
+const tidyMs = 5000
 const memoryBytes = 128 << 20
 
 /** Claims pods of jobs and measures them, as many at once as the policy allows. */
@@ -30,9 +32,10 @@ export function createWorker (context: Context) {
   let again = false
   let stopListening = async () => {}
   let sweeper: NodeJS.Timeout | undefined
-  /** Whether the last sweep or claim failed: one line for all that fail in a row. */
-  const troubled = { sweep: false, claim: false }
+  /** Whether the last one failed: one line for all that fail in a row. */
+  const troubled = { sweep: false, claim: false, tidy: false }
   let tender: NodeJS.Timeout | undefined
+  let tidier: NodeJS.Timeout | undefined
 
   /** Claims until nothing is runnable or this process is full; a call during a claim makes one more pass after it. */
   function look (): Promise<void> {
@@ -93,10 +96,22 @@ export function createWorker (context: Context) {
     if (!stopping.signal.aborted) tender = setTimeout(tend, tendMs)
   }
 
+  async function tidy (): Promise<void> {
+    try {
+      await deleteStrays(context)
+      troubled.tidy = false
+    } catch (error) {
+      if (!troubled.tidy) log.warn({ err: asProblem(error) }, 'Cannot delete what was stored in vain; it is tried again')
+      troubled.tidy = true
+    }
+    if (!stopping.signal.aborted) tidier = setTimeout(tidy, tidyMs)
+  }
+
   return {
     name,
     async start (): Promise<void> {
       tender = setTimeout(tend, tendMs)
+      tidier = setTimeout(tidy, tidyMs)
       stopListening = await wake.listen(look)
       await sweep()
     },
@@ -108,6 +123,7 @@ export function createWorker (context: Context) {
       stopping.abort()
       clearTimeout(sweeper)
       clearTimeout(tender)
+      clearTimeout(tidier)
       for (const orders of active.values()) orders.drain()
       await stopListening()
       await claiming // what it still brought is drained as it begins

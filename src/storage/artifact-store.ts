@@ -9,10 +9,15 @@ import type { Prisma } from './prisma.ts'
 import { toArtifact } from './run-row.ts'
 import { isId } from './stored.ts'
 
+/** Longer than a worker that has lost its claim goes on putting: it hears of it, or gives up its store, within minutes. */
+const strayMinutes = 10
+
 const run = { run: { select: { namespace: true, pod: true, podUid: true } } } as const
 
 const event = (phase: string, extra: string) => `append_events(job_id, jsonb_build_array(jsonb_build_object('type', 'artifact', 'data',
   jsonb_build_object('phase', '${phase}', 'artifactId', id, 'runId', run_id, 'kind', kind, 'contentType', content_type${extra}))))`
+
+const sealed = (artifactId: string) => new Problem('EPH_CONFLICT', `Cannot extend artifact "${artifactId}": it is sealed`)
 
 export function createArtifactStore (db: Postgres, prisma: Prisma, changes: JobChanges): ArtifactStore {
   return {
@@ -28,15 +33,23 @@ export function createArtifactStore (db: Postgres, prisma: Prisma, changes: JobC
       changes.changed(jobId)
     },
 
+    async announce (artifactId, key) {
+      const growing = await db.rows(`
+        UPDATE artifact SET pending = CASE WHEN $2 = ANY (pending) THEN pending ELSE pending || $2::text END
+        WHERE id = $1 AND state = 'growing' RETURNING id`, [artifactId, key])
+      if (growing.length === 0) throw sealed(artifactId)
+    },
+
     async addSegment (artifactId, { key, offset, sizeBytes, sha256 }) {
       const [artifact] = await db.rows<{ job_id: string }>(`
         WITH grown AS (
-          UPDATE artifact SET size_bytes = greatest(size_bytes, $2::bigint + $3) WHERE id = $1 AND state = 'growing' RETURNING id, job_id
+          UPDATE artifact SET size_bytes = greatest(size_bytes, $2::bigint + $3), pending = array_remove(pending, $4)
+          WHERE id = $1 AND state = 'growing' RETURNING id, job_id
         ), added AS (
           INSERT INTO artifact_segment (artifact_id, start_byte, size_bytes, key, sha256) SELECT id, $2, $3, $4, $5 FROM grown
           ON CONFLICT DO NOTHING)
         SELECT job_id FROM grown`, [artifactId, offset, sizeBytes, key, sha256])
-      if (!artifact) throw new Problem('EPH_CONFLICT', `Cannot extend artifact "${artifactId}": it is sealed`)
+      if (!artifact) throw sealed(artifactId)
       changes.changed(artifact.job_id)
     },
 
@@ -68,6 +81,15 @@ export function createArtifactStore (db: Postgres, prisma: Prisma, changes: JobC
         SELECT key, start_byte AS start, size_bytes, sha256 FROM artifact_segment
         WHERE artifact_id = $1 AND start_byte + size_bytes > $2 ORDER BY start_byte`, [artifactId, offset])
       return rows.map(({ key, start, size_bytes: sizeBytes, sha256 }) => ({ key, offset: Number(start), sizeBytes, sha256 }))
+    },
+
+    strays: limit => db.rows<{ artifactId: string, key: string }>(`
+      SELECT a.id AS "artifactId", unnest(a.pending) AS key FROM (
+        SELECT id, pending FROM artifact WHERE state = 'sealed' AND pending <> '{}' AND sealed_at < now() - interval '${strayMinutes} minutes'
+        ORDER BY sealed_at LIMIT $1) a`, [limit]),
+
+    async forget (artifactId, key) {
+      await db.rows('UPDATE artifact SET pending = array_remove(pending, $2) WHERE id = $1', [artifactId, key])
     }
   }
 }

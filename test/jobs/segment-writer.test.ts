@@ -22,8 +22,9 @@ function build (budgetBytes = 128 * mebibyte) {
       return promise
     }
   } as unknown as Bucket
-  const artifacts = { addSegment: async (_id: string, segment: Segment) => { segments.push(segment) } } as unknown as ArtifactStore
-  const writer = createSegmentWriter({ bucket, artifacts, artifactId: 'a', budget, onTrouble: error => { troubles.push(error) } })
+  const artifacts = { announce: async () => {}, addSegment: async (_id: string, segment: Segment) => { segments.push(segment) } } as unknown as ArtifactStore
+  const onTrouble = (error: unknown) => { troubles.push(error) }
+  const writer = createSegmentWriter({ bucket, artifacts, artifactId: 'a', opened: Promise.resolve(), budget, onTrouble })
   return { writer, puts, segments, troubles, budget }
 }
 
@@ -55,10 +56,12 @@ t.test('two are in flight; more is taken only when one has landed', async t => {
   const { writer, puts } = build()
   const waits: unknown[] = []
   for (let count = 0; count < 3; count++) waits.push(writer.write(Buffer.alloc(8 * mebibyte)))
+  await tick()
   t.equal(puts.length, 2)
   t.same(waits.map(wait => wait instanceof Promise), [false, false, true])
   puts[0]!.done()
   await waits[2]
+  await tick()
   t.equal(puts.length, 3)
 })
 
@@ -66,6 +69,7 @@ t.test('rows follow the order of the stream, whichever object is there first', a
   const { writer, puts, segments } = build()
   writer.write(Buffer.alloc(8 * mebibyte, 1))
   writer.write(Buffer.alloc(8 * mebibyte, 2))
+  await tick()
   puts[1]!.done()
   await tick()
   t.same(segments, [])
@@ -89,6 +93,7 @@ t.test('a store that fails is tried again, and says so once', async t => {
   const { writer, puts, segments, troubles } = build()
   writer.write(Buffer.from('bytes'))
   const ended = writer.end()
+  await tick()
   puts[0]!.fail(new Problem('EPH_BUCKET_UNAVAILABLE', 'Cannot reach the bucket'))
   while (puts.length < 2) await tick()
   puts[1]!.fail(new Problem('EPH_BUCKET_UNAVAILABLE', 'Cannot reach the bucket'))
@@ -105,6 +110,7 @@ t.test('given up: the end rejects, nothing more is stored, and what is held is l
   writer.write(Buffer.alloc(8 * mebibyte))
   writer.write(Buffer.alloc(1000))
   const ended = t.rejects(writer.end(), /given up/)
+  await tick()
   t.ok(writer.stalledMs() >= 0)
   writer.abandon()
   await ended
@@ -137,6 +143,7 @@ t.test('when memory is short, what is gathered is stored at once and credit wait
   t.equal(writer.write(Buffer.alloc(mebibyte)), undefined)
   t.equal(puts.length, 0)
   const room = writer.write(Buffer.alloc(1000))
+  await tick()
   t.equal(puts.length, 1)
   t.ok(room instanceof Promise)
   puts[0]!.done()

@@ -3,7 +3,7 @@ import { Value } from 'typebox/value'
 import { v7 as uuidv7 } from 'uuid'
 import { Artifact } from '#core/run.ts'
 import { claimedJob, startedRun } from '../support/claimed-run.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { connect, startPostgres } from '../support/postgres.ts'
 
 const { openDatabase } = await startPostgres(t)
 const database = await openDatabase(t)
@@ -49,6 +49,25 @@ t.test('create and addSegment can be repeated', async t => {
   t.match(await artifacts.find(draft.id), { sizeBytes: 100 })
   t.strictSame(await artifacts.segments(draft.id, 0), [segment(0, 100)])
   t.equal((await eventsOf(draft.id)).length, 1)
+})
+
+t.test('what was announced and got no row is found once nobody puts it any more', async t => {
+  const { id } = await create()
+  for (const offset of [0, 100, 100, 200]) await artifacts.announce(id, `a/${offset}`)
+  await artifacts.addSegment(id, segment(0, 100))
+  const ours = async () => (await artifacts.strays(1000)).filter(({ artifactId }) => artifactId === id).map(({ key }) => key)
+  t.same(await ours(), [], 'it may still grow')
+  await artifacts.seal(id, 100, 'whole', { state: 'truncated', reason: 'disconnected' })
+  t.same(await ours(), [], 'somebody may not have heard of it yet')
+  await t.rejects(artifacts.announce(id, 'a/300'), { code: 'EPH_CONFLICT' })
+  const db = await connect(t, database.url)
+  await db.query("UPDATE artifact SET sealed_at = sealed_at - interval '10 minutes' WHERE id = $1", [id])
+  t.same(await ours(), ['a/100', 'a/200'])
+  await artifacts.forget(id, 'a/100')
+  t.same(await ours(), ['a/200'])
+  await artifacts.forget(id, 'a/200')
+  t.same(await ours(), [])
+  t.same(await artifacts.segments(id, 0), [segment(0, 100)])
 })
 
 t.test('create is refused once the run has ended', async t => {

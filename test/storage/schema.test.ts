@@ -52,6 +52,7 @@ t.test('the migrations make what Prisma has no words for', async t => {
     'FUNCTION take_place(name text, holder text, seconds integer, width integer)',
     'FUNCTION take_result(follower uuid, source uuid)',
     'FUNCTION uuid7_floor(t timestamp with time zone)',
+    "INDEX artifact_pending ON artifact USING btree (sealed_at) WHERE ((state = 'sealed'::text) AND (pending <> '{}'::text[]))",
     "INDEX job_pod_capturing ON job_pod USING btree (pod_uid) WHERE (captures AND (state = 'running'::text) AND (source_pod_id IS NULL))",
     "INDEX job_pod_expiring ON job_pod USING btree (expires_at) WHERE ((state = 'queued'::text) AND (attempt = 0))",
     "INDEX job_pod_queued ON job_pod USING btree (requested_by, priority DESC, id) INCLUDE (namespace, node) WHERE ((state = 'queued'::text) AND (source_pod_id IS NULL))",

@@ -12,7 +12,12 @@ const page = <T>(items: T[]) => ({ items, nextCursor: null })
 export function createFakeDatabase () {
   const sessions = new Map<string, Session & { shared: string | null }>()
   const runs = new Map<string, { draft: RunDraft, run: Run, output: { stdout: Buffer, stderr: Buffer } }>()
-  const artifacts = new Map<string, { artifact: Artifact, segments: Segment[] }>()
+  const artifacts = new Map<string, { artifact: Artifact, segments: Segment[], pending: Set<string> }>()
+  const growing = (id: string) => {
+    const stored = artifacts.get(id)!
+    if (stored.artifact.state !== 'growing') throw new Problem('EPH_CONFLICT', `Cannot extend artifact "${id}": it is sealed`)
+    return stored
+  }
   const audit: AuditEvent[] = []
   const leases = new Map<string, string>()
   const state = { isDown: false, startRunMs: 0 }
@@ -126,15 +131,21 @@ export function createFakeDatabase () {
     artifacts: {
       async create ({ id, runId, jobId, kind, contentType }) {
         const { run: { namespace, pod, podUid, artifacts: links } } = runs.get(runId)!
-        const growing = { state: 'growing' as const, sizeBytes: 0, sha256: null, completeness: null, createdAt: now(), sealedAt: null }
-        const artifact: Artifact = { id, runId, jobId, namespace, pod, podUid, kind, contentType, ...growing }
-        artifacts.set(id, { artifact, segments: [] })
+        const begun = { state: 'growing' as const, sizeBytes: 0, sha256: null, completeness: null, createdAt: now(), sealedAt: null }
+        const artifact: Artifact = { id, runId, jobId, namespace, pod, podUid, kind, contentType, ...begun }
+        artifacts.set(id, { artifact, segments: [], pending: new Set() })
         links.push(artifact)
         jobs.emit(jobId, 'artifact', { artifactId: id, phase: 'growing' })
       },
+      async announce (id, key) { growing(id).pending.add(key) },
+      async strays () {
+        const sealed = [...artifacts.values()].filter(({ artifact: { state } }) => state === 'sealed')
+        return sealed.flatMap(({ artifact, pending }) => [...pending].map(key => ({ artifactId: artifact.id, key })))
+      },
+      async forget (id, key) { artifacts.get(id)!.pending.delete(key) },
       async addSegment (id, segment) {
-        const { artifact, segments } = artifacts.get(id)!
-        if (artifact.state !== 'growing') throw new Problem('EPH_CONFLICT', `Cannot extend artifact "${id}": it is sealed`)
+        const { artifact, segments, pending } = growing(id)
+        pending.delete(segment.key)
         if (segment.offset !== artifact.sizeBytes) throw new Error(`A hole in the artifact before ${segment.offset}`)
         segments.push(segment)
         artifact.sizeBytes += segment.sizeBytes

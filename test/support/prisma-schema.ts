@@ -13,7 +13,7 @@ interface Field {
   isRequired: boolean
   isId: boolean
   nativeType: [string, string[]] | null
-  default?: string | number | boolean | { name: string, args: unknown[] }
+  default?: string | number | boolean | string[] | { name: string, args: unknown[] }
   relationFromFields?: string[]
   relationToFields?: string[]
   relationOnDelete?: string
@@ -47,6 +47,7 @@ function typeOf ({ type, nativeType, isList }: Field): string {
 
 function defaultOf ({ type, default: value }: Field): string {
   if (value === undefined) return ''
+  if (Array.isArray(value)) return ` DEFAULT '{${value.join()}}'::${types[type]}[]`
   if (typeof value === 'object') return ` DEFAULT ${value.name}()`
   return ` DEFAULT ${type === 'Json' || type === 'String' ? `'${value}'::${types[type]}` : value}`
 }

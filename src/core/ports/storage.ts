@@ -255,12 +255,18 @@ export interface RunStore {
 /** `create` and `seal` also write the job's events `artifact`. */
 export interface ArtifactStore {
   create (artifact: { id: string, runId: string, jobId: string, kind: string, contentType: string }): Promise<void>
+  /** Before its object is put: what never gets a row is known by it. Once it is sealed, this and addSegment reject with EPH_CONFLICT. */
+  announce (artifactId: string, key: string): Promise<void>
   addSegment (artifactId: string, segment: Segment): Promise<void>
   seal (artifactId: string, sizeBytes: number, sha256: string, completeness: Completeness): Promise<void>
   find (id: string): Promise<Artifact | null>
   list (filter: RunFilter, page: PageRequest): Promise<Page<Artifact>>
   /** Segments that end after `offset`, in order. */
   segments (artifactId: string, offset: number): Promise<Segment[]>
+  /** Announced objects that got no row, of at most `limit` artifacts, which were sealed so long ago that nobody puts anything any more. */
+  strays (limit: number): Promise<{ artifactId: string, key: string }[]>
+  /** The object is gone. */
+  forget (artifactId: string, key: string): Promise<void>
 }
 
 export interface LeaseStore {
