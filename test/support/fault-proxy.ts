@@ -11,6 +11,8 @@ export interface FaultProxy {
   readonly open: number
   /** Resets every connection. */
   cut (): void
+  /** The same once the server has sent so many bytes from now on, on all connections together; what comes behind them is not passed on. */
+  cutAfter (bytes: number): void
   /** Half open: connections stay, and from now on everything on them (and on new ones) is swallowed, their end too. */
   blackhole (): void
   /** New connections work again; swallowed ones stay so until they are cut. */
@@ -29,10 +31,16 @@ interface Link { sockets: Socket[], swallowed: boolean }
 /** A TCP proxy on loopback in front of a server, which breaks connections as networks do; gone with the test. */
 export async function createFaultProxy (t: Test, target: { host: string, port: number }): Promise<FaultProxy> {
   const links = new Set<Link>()
-  const state = { accepted: 0, isBlackhole: false, isRefusing: false, delayMs: 0, bytesPerSecond: 0 }
+  const state = { accepted: 0, isBlackhole: false, isRefusing: false, delayMs: 0, bytesPerSecond: 0, bytesLeft: Infinity }
 
   async function pump (link: Link, from: Socket, to: Socket): Promise<void> {
     for await (const chunk of from as AsyncIterable<Buffer>) {
+      if (from === link.sockets[1] && (state.bytesLeft -= chunk.length) < 0) {
+        const passed = chunk.length + state.bytesLeft
+        state.bytesLeft = Infinity
+        if (passed > 0) await new Promise(resolve => to.write(chunk.subarray(0, passed), resolve))
+        return cut()
+      }
       if (state.delayMs > 0) await sleep(state.delayMs)
       if (state.bytesPerSecond > 0) await sleep(chunk.length / state.bytesPerSecond * 1000)
       if (!link.swallowed && !to.write(chunk)) await once(to, 'drain')
@@ -79,6 +87,7 @@ export async function createFaultProxy (t: Test, target: { host: string, port: n
     get accepted () { return state.accepted },
     get open () { return links.size },
     cut,
+    cutAfter (bytes) { state.bytesLeft = bytes },
     blackhole () {
       state.isBlackhole = true
       for (const link of links) link.swallowed = true

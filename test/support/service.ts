@@ -29,6 +29,8 @@ export interface ServiceOptions {
   token?: string
   /** The program: the service itself, or the one with the diagnostics for tests. */
   main?: string
+  /** The same over a restart, for callers who know the service by it; a free one otherwise. */
+  port?: number
 }
 
 export async function freePort (host = '127.0.0.1'): Promise<number> {
@@ -43,9 +45,9 @@ export async function freePort (host = '127.0.0.1'): Promise<number> {
 const main = new URL('./service-main.ts', import.meta.url).pathname
 
 /** Starts the real service as a process of its own and waits until it is ready. */
-export async function startService ({ env, dataDir, token: given, main: program = main }: ServiceOptions): Promise<Service> {
+export async function startService ({ env, dataDir, token: given, main: program = main, port: wanted }: ServiceOptions): Promise<Service> {
   const folder = dataDir ?? await mkdtemp(join(tmpdir(), 'ephemera-test-'))
-  const port = await freePort()
+  const port = wanted ?? await freePort()
   const token = given ?? randomBytes(16).toString('hex')
   const { PATH = '', HOME = '' } = process.env
   const variables = { PATH, HOME, EPHEMERA_PORT: `${port}`, ...given === undefined ? { EPHEMERA_TOKEN: token } : {}, EPHEMERA_DATA_DIR: folder, ...env }

@@ -7,6 +7,7 @@ import { createNotifications } from '../../src/storage/notifications.ts'
 import { createFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { startPostgresServer } from './postgres-server.ts'
 import { startRedis } from './redis.ts'
+import { through } from './through.ts'
 import { until } from './until.ts'
 
 /** What one server wakes, reached through a proxy that breaks. */
@@ -16,13 +17,6 @@ export interface WakeBackend {
   open (t: Test, name?: string): Wake
   /** The same past the proxy. */
   openDirect (t: Test, name?: string): Wake
-}
-
-const through = (url: string, { port }: FaultProxy): string => {
-  const changed = new URL(url)
-  changed.hostname = '127.0.0.1'
-  changed.port = `${port}`
-  return changed.href
 }
 
 type Open = (t: Test, url: string, name: string) => Wake
