@@ -58,7 +58,7 @@ step 'tests (tap build)' tap build
 if [ "$what" = all ] || [ "$what" = unit ]; then
   check 'lint' eslint .
   check 'types' tsc --noEmit
-  mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/e2e/*' -not -path 'test/storage/*' -not -path 'test/queue/*' -not -path 'test/schedules/*' -not -name 'chart.test.ts' -not -name 'runner-versions.test.ts' | sort)
+  mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/e2e/*' -not -path 'test/storage/*' -not -path 'test/queue/*' -not -path 'test/schedules/*' -not -path 'test/faults/cases/*' -not -name 'chart.test.ts' -not -name 'runner-versions.test.ts' | sort)
   suite unit 240 2 "${files[@]}"
 fi
 
@@ -79,7 +79,7 @@ fi
 if [ "$what" = all ] || [ "$what" = e2e ]; then
   # Most of them wait, for pods, for tokens to expire, for lost connections to be noticed, and may as well wait together. These work hard,
   # or look at how soon something ends.
-  alone=(test/e2e/{big-capture,evidence,in-cluster,kubernetes,lost-store,main-job,memory,outcomes,restart}.test.ts)
+  alone=(test/e2e/{big-capture,evidence,faults,in-cluster,kubernetes,lost-store,main-job,memory,outcomes,restart}.test.ts)
   mapfile -t files < <(tests_in test/e2e | grep -vxF "$(printf '%s\n' "${alone[@]}")")
   suite end-to-end 900 3 "${files[@]}"
   suite end-to-end 900 1 "${alone[@]}"

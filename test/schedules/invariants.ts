@@ -9,7 +9,7 @@ interface Known { db: pg.Pool, world: World, acknowledged: Acknowledged[] }
 const final = "('succeeded', 'failed', 'cancelled', 'denied', 'expired')"
 
 /** What may never be found at the end, each asked of the database itself: a row is a violation. */
-const queries: Record<string, string> = {
+export const queries: Record<string, string> = {
   'a job has no final state': `SELECT id, state FROM job WHERE state NOT IN ${final} OR finished_at IS NULL`,
   'a pod has no final state': `SELECT id, job_id, state, claimed_by FROM job_pod WHERE state NOT IN ${final} OR finished_at IS NULL`,
   'a job has not one end event, its last, with its state': `

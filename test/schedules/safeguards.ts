@@ -96,7 +96,7 @@ export const safeguards: Record<string, Safeguard> = {
 }
 
 /** Takes a safeguard out of the functions of a database; refuses where it does not stand there. */
-export async function mutate (db: pg.Pool, { sql = {} }: Safeguard): Promise<void> {
+export async function mutate (db: pg.Pool | pg.Client, { sql = {} }: Safeguard): Promise<void> {
   for (const [name, [from, to]] of Object.entries(sql)) {
     const { rows: [row] } = await db.query<{ definition: string }>('SELECT pg_get_functiondef($1::regproc) AS definition', [name])
     if (!row?.definition.includes(from)) throw new Error(`Cannot take a safeguard out of ${name}(): it does not say "${from}"`)
