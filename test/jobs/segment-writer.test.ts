@@ -22,7 +22,8 @@ function build (budgetBytes = 128 * mebibyte) {
       return promise
     }
   } as unknown as Bucket
-  const artifacts = { announce: async () => {}, addSegment: async (_id: string, segment: Segment) => { segments.push(segment) } } as unknown as ArtifactStore
+  const addSegment = async (_id: string, segment: Segment) => { segments.push(segment) }
+  const artifacts = { announce: async () => {}, addSegment } as unknown as ArtifactStore
   const onTrouble = (error: unknown) => { troubles.push(error) }
   const writer = createSegmentWriter({ bucket, artifacts, artifactId: 'a', opened: Promise.resolve(), budget, onTrouble })
   return { writer, puts, segments, troubles, budget }
