@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Catalogue } from '#core/diagnostic.ts'
-import type { Bucket } from '#core/ports/storage.ts'
+import type { Bucket } from '#core/ports/bucket.ts'
 import type { Wake } from '#core/ports/wake.ts'
 import { createAuthority } from '#auth/authorize.ts'
 import type { HealthChecks } from '#http/health.ts'

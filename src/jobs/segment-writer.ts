@@ -1,4 +1,5 @@
-import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
+import type { Bucket } from '#core/ports/bucket.ts'
+import type { ArtifactStore } from '#core/ports/storage.ts'
 import { maxSegmentAgeMs, maxSegmentBytes } from '#core/run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { createSegmentQueue, type TakenSegment } from './segment-queue.ts'

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { asProblem } from '#core/errors.ts'
-import type { ArtifactStore, Bucket } from '#core/ports/storage.ts'
+import type { Bucket } from '#core/ports/bucket.ts'
+import type { ArtifactStore } from '#core/ports/storage.ts'
 
 const firstPauseMs = 250
 const longestPauseMs = 2000
