@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { Value } from 'typebox/value'
 import { v7 as uuidv7 } from 'uuid'
 import { Job } from '#core/job.ts'
@@ -11,12 +11,14 @@ import { draftJob, draftPod, failed, findingOf, measured, principalOf, refusal }
 import { connect, startPostgres } from '../support/postgres.ts'
 
 const { openDatabase } = await startPostgres(t)
+const database = await openDatabase(t)
+const db = await connect(t, database.url)
 
 type Rest = Parameters<typeof draftJob>[0]
 
-/** Jobs that ask the same of the same pod. */
-async function open (t: Test, options: Parameters<typeof openDatabase>[1] = {}) {
-  const database = await openDatabase(t, options)
+/** Jobs that ask the same of the same pod, in an empty database. */
+async function open () {
+  for (const table of ['job', 'outbox', 'job_event', 'audit_event', 'run_output']) await db.query(`DELETE FROM ${table}`)
   const { jobs, runs } = database
   const uid = randomUUID()
   const same = () => [draftPod({ uid })]
@@ -31,13 +33,13 @@ async function open (t: Test, options: Parameters<typeof openDatabase>[1] = {}) 
     await jobs.finish(claim, result)
     return id
   }
-  return { ...database, launch, share, claimOne, measure, db: await connect(t, database.url), same }
+  return { ...database, launch, share, claimOne, measure, db, same }
 }
 
 const stateOf = ({ state, deduplicatedFrom }: Job) => [state, deduplicatedFrom]
 
 t.test('a job that shares a result under way begins and ends with it, and shows all of it', async t => {
-  const { jobs, runs, launch, share, claimOne, measure } = await open(t)
+  const { jobs, runs, launch, share, claimOne, measure } = await open()
   const source = await launch({ username: 'ada' })
   const follower = await share({ username: 'bob', reason: 'INC-2', labels: { alert: 'x' } })
   t.strictSame(stateOf(follower), ['queued', source.id])
@@ -68,7 +70,7 @@ t.test('a job that shares a result under way begins and ends with it, and shows 
 })
 
 t.test('a job that shares a fresh result has ended when it is launched', async t => {
-  const { jobs, launch, share, claimOne, measure, db } = await open(t)
+  const { jobs, launch, share, claimOne, measure, db } = await open()
   const source = await launch()
   await measure(await claimOne())
   const answered = await share({ username: 'bob' })
@@ -84,7 +86,7 @@ t.test('a job that shares a fresh result has ended when it is launched', async t
 })
 
 t.test('what is not the same is measured', async t => {
-  const { launch, share, claimOne, measure, same } = await open(t)
+  const { launch, share, claimOne, measure, same } = await open()
   await launch({ params: { names: ['a', 'b'], types: ['A'] } })
   const others: Record<string, Rest> = {
     diagnostic: { diagnostic: 'ping' },
@@ -102,7 +104,7 @@ t.test('what is not the same is measured', async t => {
 })
 
 t.test('what was cancelled, ended early, failed or was cut is no source', async t => {
-  const { jobs, launch, share, claimOne, measure } = await open(t)
+  const { jobs, launch, share, claimOne, measure } = await open()
   for (const [n, ask] of [jobs.cancel, jobs.askFinish].entries()) {
     const { id } = await launch({ params: { n } })
     await claimOne()
@@ -119,7 +121,7 @@ t.test('what was cancelled, ended early, failed or was cut is no source', async 
 })
 
 t.test('who may not read the jobs of others shares only his own', async t => {
-  const { launch, share } = await open(t)
+  const { launch, share } = await open()
   await launch({ username: 'ada' })
   const own = { maxAgeSeconds: 60, ownOnly: true }
   t.equal((await share({ username: 'bob', sharing: own })).deduplicatedFrom, null)
@@ -129,7 +131,7 @@ t.test('who may not read the jobs of others shares only his own', async t => {
 })
 
 t.test('50 equal launches at once, from two processes, are measured once', async t => {
-  const { jobs, share, claimOne, measure, db, url, same } = await open(t)
+  const { jobs, share, claimOne, measure, db, url, same } = await open()
   const other = await openDatabase(t, { url })
   const launched = await Promise.all(Array.from({ length: 50 }, async (_, nth) => nth % 2
     ? await share({ username: `u-${nth % 5}` })
@@ -144,7 +146,7 @@ t.test('50 equal launches at once, from two processes, are measured once', async
 })
 
 t.test('where the source gives no whole result, the oldest follower is measured by itself, and the others follow that', async t => {
-  const { jobs, launch, share, claimOne, measure, db } = await open(t)
+  const { jobs, launch, share, claimOne, measure, db } = await open()
   const source = await launch()
   const [first, second, third] = [await share(), await share(), await share({ username: 'bob', sharing: { maxAgeSeconds: 60, ownOnly: true } })]
   t.equal(third.deduplicatedFrom, null, 'bob waits for himself')
@@ -165,7 +167,7 @@ t.test('where the source gives no whole result, the oldest follower is measured 
 })
 
 t.test('the end of the source by other hands is none of its followers', async t => {
-  const { jobs, launch, share, claimOne, db } = await open(t)
+  const { jobs, launch, share, claimOne, db } = await open()
   const ends: [string, (id: string) => Promise<unknown>][] = [
     ['cancelled', id => jobs.cancel(id)],
     ['expired', async id => {
@@ -185,7 +187,7 @@ t.test('the end of the source by other hands is none of its followers', async t 
 })
 
 t.test('cancelling a follower ends it alone, whether its source waits or runs', async t => {
-  const { jobs, launch, share, claimOne, measure } = await open(t)
+  const { jobs, launch, share, claimOne, measure } = await open()
   const source = await launch()
   const [early, late, last] = [await share(), await share(), await share()]
   t.match(await jobs.cancel(early.id), { state: 'cancelled', error: { code: 'EPH_CANCELLED' } })
@@ -199,7 +201,7 @@ t.test('cancelling a follower ends it alone, whether its source waits or runs', 
 })
 
 t.test('a follower expires while its source waits, and no more once that runs', async t => {
-  const { jobs, launch, share, claimOne, measure, db } = await open(t)
+  const { jobs, launch, share, claimOne, measure, db } = await open()
   await launch()
   const [early, late] = [await share(), await share()]
   await db.query('UPDATE job_pod SET expires_at = now() WHERE job_id = $1', [early.id])
@@ -215,7 +217,7 @@ t.test('a follower expires while its source waits, and no more once that runs', 
 })
 
 t.test('a lost worker of the source costs its followers nothing', async t => {
-  const { jobs, runs, launch, share, claimOne, measure, db } = await open(t)
+  const { jobs, runs, launch, share, claimOne, measure, db } = await open()
   const source = await launch()
   const follower = await share()
   const lost = await claimOne()
@@ -229,7 +231,7 @@ t.test('a lost worker of the source costs its followers nothing', async t => {
 })
 
 t.test('the sweep settles those whose source is gone, or ended past all functions', async t => {
-  const { jobs, launch, share, claimOne, db } = await open(t)
+  const { jobs, launch, share, claimOne, db } = await open()
   const [gone, ended] = [await launch({ params: { n: 1 } }), await launch({ params: { n: 2 } })]
   const [first, second] = [await share({ params: { n: 1 } }), await share({ params: { n: 2 } })]
   await db.query('DELETE FROM job WHERE id = $1', [gone.id])
@@ -241,7 +243,7 @@ t.test('the sweep settles those whose source is gone, or ended past all function
 })
 
 t.test('pods that were refused at the launch stay refused, and one that failed later lets the job be measured itself', async t => {
-  const { jobs, measure } = await open(t)
+  const { jobs, measure } = await open()
   const [a, b, c] = [randomUUID(), randomUUID(), randomUUID()]
   const pods = () => [draftPod({ uid: a, name: 'web-a' }), draftPod({ uid: b, name: 'web-b' }), draftPod({ uid: c, name: 'web-c' }, refusal)]
   const create = async (rest: Rest = {}) => (await jobs.create(draftJob({ pods: pods(), ...rest }))).job
@@ -261,7 +263,7 @@ t.test('pods that were refused at the launch stay refused, and one that failed l
 })
 
 t.test('a source that waits is reached as soon as the one of its followers who would be first', async t => {
-  const { jobs, launch, share, claimOne } = await open(t)
+  const { jobs, launch, share, claimOne } = await open()
   for (let nth = 0; nth < 30; nth++) await launch({ username: 'flood', priority: 'automatic', params: { nth } })
   const source = await launch({ username: 'flood', priority: 'automatic' })
   const follower = await share({ username: 'ada' })
@@ -273,7 +275,7 @@ t.test('a source that waits is reached as soon as the one of its followers who w
 })
 
 t.test('a dry run finds what a launch would share, and joins nothing', async t => {
-  const { jobs, launch, db } = await open(t)
+  const { jobs, launch, db } = await open()
   const uid = randomUUID()
   const source = await launch({ pods: [draftPod({ uid })] })
   const draft = draftJob({ username: 'bob', pods: [draftPod({ uid })] })
