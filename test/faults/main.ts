@@ -9,7 +9,7 @@ const sqlSafeguards = Object.keys(safeguards).filter(name => safeguards[name]!.s
 const usage = `usage: npm run test:faults [-- [--seed S] [--minutes M] [--only random|load|cases] [--without SAFEGUARD] [--verbose]]
 Runs the real service, an API and two workers, with real Postgres, Redis, S3 and the lab, a fault proxy in front of each, and SIGKILL of
 each process at drawn times; then asks whether what callers were told is true, and whether anything was lost, done twice or left behind.
-  random   a schedule that is drawn by the seed, of M minutes (3); the same seed and minutes draw it again
+  random   a schedule that is drawn by the seed, of M minutes (2); the same seed and minutes draw it again
   load     1,000 jobs of 20 callers over 20 pods, and every 10 s one of the workers is killed
   cases    the named cases of test/faults/README.md
 --without takes a safeguard of the database away, to see that it is missed: ${sqlSafeguards.join(', ')}
@@ -19,7 +19,7 @@ const { values } = parseArgs({
   options: {
     without: { type: 'string' },
     seed: { type: 'string' },
-    minutes: { type: 'string', default: '3' },
+    minutes: { type: 'string', default: '2' },
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' }
@@ -58,7 +58,7 @@ async function main (): Promise<void> {
   const minutes = number('minutes', values.minutes)
   const seconds = minutes * 60
   const parts: Part[] = [
-    { name: 'random', plan: drawPlan({ seed, seconds, pods: 6, callers: 8, jobs: minutes * 80, faults: minutes * 14, kills: true, silence: true }), patienceSeconds: 120 },
+    { name: 'random', plan: drawPlan({ seed, seconds, pods: 6, callers: 8, jobs: minutes * 120, faults: minutes * 14, kills: true, silence: true }), patienceSeconds: 120 },
     { name: 'load', plan: drawLoad(seed), patienceSeconds: 240 }
   ]
   console.log(`seed ${seed}; npm run test:faults -- --seed ${seed} --minutes ${minutes} plays the same again`)

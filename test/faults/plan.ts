@@ -79,7 +79,7 @@ function drawFault (random: Random, { seconds, silence, kills }: PlanOptions): P
   if (what === 'restartQueue') return { what, atMs, forMs: random.integer(500, 4000) }
   if (what === 'answer') {
     const share = random.one([0.3, 1])
-    return { what: random.one(answers), process, dependency: random.one(['bucket', 'cluster']), share, atMs, forMs: random.integer(1000, 5000) }
+    return { what: random.one(answers), process, dependency: random.one(['bucket', 'cluster']), share, atMs, forMs: random.integer(2000, 8000) }
   }
   const dependency = random.one(dependencies)
   const way = random.one(breaks.filter(way => way !== 'halfOpen' || dependency !== 'cluster' || silence))
