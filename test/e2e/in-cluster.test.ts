@@ -175,11 +175,15 @@ t.test('packet-capture stores what passes the pod, for whom that was allowed', a
   before.sha256 = sha256(pcap)
 })
 
-t.test('history is kept over a restart of our pod', async t => {
+t.test('no request fails while our pod is replaced, and history is kept', async t => {
   const old = serverPods()
+  const stopAsking = api.keepAsking(`/v1/jobs/${before.lookup!.id}`)
   kubectl('rollout', 'restart', '-n', home, `deployment/${release}`)
   kubectl('rollout', 'status', '-n', home, `deployment/${release}`, '--timeout=180s')
   while (serverPods().includes(old)) await delay(500)
+  const statuses = await stopAsking()
+  t.ok(statuses.length > 20, `${statuses.length} requests`)
+  t.same(statuses.filter(status => status !== '200'), [])
   const { body: job } = api.call<Job>('GET', `/v1/jobs/${before.lookup!.id}`)
   t.same({ ...job, url: null }, { ...before.lookup, url: null })
   const runId = before.lookup!.pods.items[0]!.runs[0]!.id

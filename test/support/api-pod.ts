@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
+import { promisify } from 'node:util'
 import { kubeconfig, kubectl, programs } from './lab.ts'
 
 export interface PodAnswer<T> { status: number, body: T }
@@ -24,6 +25,18 @@ export function apiPod (namespace: string, pod: string, url: string, tokenFile: 
       const end = text.lastIndexOf('\n')
       const answer = text.slice(0, end)
       return { status: Number(text.slice(end + 1)), body: (/^[{[]/.test(answer) ? JSON.parse(answer) : answer) as T }
+    },
+    /** Asks without a pause, each time by a new connection; answers how to stop, and then the statuses that came. */
+    keepAsking (path: string): () => Promise<string[]> {
+      const [, , , , , ...command] = curl(...mounted, '--output', '/dev/null', '--write-out', '%{http_code}\\n', url + path)
+      const quoted = command.map(argument => `'${argument}'`).join(' ')
+      const script = `until [ -e /dev/shm/enough ]; do ${quoted}; done`
+      const args = ['--kubeconfig', kubeconfig(), 'exec', '-n', namespace, pod, '--', 'sh', '-c', script]
+      const asked = promisify(execFile)(`${programs()}/kubectl`, args, { encoding: 'utf8' })
+      return async () => {
+        kubectl('exec', '-n', namespace, pod, '--', 'sh', '-c', ': > /dev/shm/enough')
+        return (await asked).stdout.trim().split('\n')
+      }
     },
     bytes (path: string): Buffer {
       const args = ['--kubeconfig', kubeconfig(), ...curl('--fail', ...mounted, url + path)]
