@@ -6,15 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { untilToolsEnded } from '../support/container-processes.ts'
+import { createFaultProxy } from '../support/fault-proxy.ts'
 import { labEnvironment, makeNamespace, makePod, readPod } from '../support/lab.ts'
-import { startPostgres } from '../support/postgres.ts'
+import { startPostgresServer } from '../support/postgres-server.ts'
 import { startService, type Service } from '../support/service.ts'
 import { until } from '../support/until.ts'
 
 // Two processes on one database and one folder, as two replicas of the chart.
 const namespace = makeNamespace(t)
-const { emptyDatabase } = await startPostgres(t)
-const databaseUrl = await emptyDatabase()
+const databaseUrl = await startPostgresServer(t, '127.0.0.1')
 const dataDir = await mkdtemp(join(tmpdir(), 'ephemera-test-'))
 t.teardown(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }))
 const token = randomBytes(16).toString('hex')
@@ -125,4 +125,17 @@ t.test('one of two replicas is replaced: no request fails, what ends in time is 
     t.ok(artifact!.sizeBytes > 100, `${artifact!.sizeBytes} bytes`)
     t.equal((await second.bytes(`/v1/artifacts/${artifact!.id}/content`)).length, artifact!.sizeBytes)
   }
+})
+
+t.test('a drain that cannot end, since the database no longer answers, is given up', async t => {
+  const pod = makePod(namespace)
+  const { hostname, port } = new URL(databaseUrl)
+  const proxy = await createFaultProxy(t, { host: hostname, port: Number(port) })
+  const throughProxy = Object.assign(new URL(databaseUrl), { port: `${proxy.port}` }).href
+  const service = await startReplica({ DATABASE_URL: throughProxy, EPHEMERA_SHUTDOWN_GRACE_SECONDS: '1', EPHEMERA_LEAVE_SECONDS: '0' })
+  await started(service, await service.launch(capture(pod)))
+  proxy.blackhole()
+  t.equal(await service.stop('SIGTERM'), 1)
+  t.match(service.log(), /killed by timeout/)
+  await untilToolsEnded(namespace, pod, { seconds: 60 })
 })
