@@ -109,8 +109,11 @@ export function startRun (request: RunRequest, sink: RunSink, send: Send): Chann
     },
 
     refused ({ code, message }) {
-      const detail = `Cannot ${request.file === undefined ? 'start' : 'read'} "${request.file ?? argv[0]}": the runner answers ${code} (${message.slice(0, 300)})`
-      over(new Problem(refusals[code] ?? 'EPH_INTERNAL', detail, { effect: 'none' }))
+      const isUnknown = code === 'bad-request' && unknownToRunner.test(message)
+      const doing = `Cannot ${request.file === undefined ? 'start' : 'read'} "${request.file ?? argv[0]}"`
+      const answer = `the runner answers ${code} (${message.slice(0, 300)})`
+      const detail = `${doing}: ${isUnknown ? `the image is older than what is asked of it, ${answer}` : answer}`
+      over(new Problem(isUnknown ? 'EPH_TOOL_MISSING' : refusals[code] ?? 'EPH_INTERNAL', detail, { effect: 'none' }))
     },
 
     lost (reason) {
@@ -123,6 +126,9 @@ export function startRun (request: RunRequest, sink: RunSink, send: Send): Chann
 
 /** What the runner's refusals mean; the last two are of files. */
 const refusals: Record<string, ErrorCode> = { 'not-allowed': 'EPH_TOOL_MISSING', 'not-found': 'EPH_NOT_FOUND', unreadable: 'EPH_OUTPUT_UNREADABLE' }
+
+/** A request, or a field of one, that came with a later runner. */
+export const unknownToRunner = /^(?:no such request|json: unknown field)/
 
 function createTally (hashes: boolean) {
   const hash = hashes ? createHash('sha256') : null

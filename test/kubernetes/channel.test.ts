@@ -123,6 +123,18 @@ t.test('a tool that the image lacks is EPH_TOOL_MISSING, and the channel goes on
   t.equal(channel.isOpen, true)
 })
 
+t.test('what an older runner does not know is missing in its image, not an error of ours', async t => {
+  const { runner, channel } = await open(t)
+  for (const [request, message] of [['read', 'no such request: "read"'], ['run', 'json: unknown field "nice"']] as const) {
+    const run = channel.run({ id: 'r1', argv: ['dig'], seconds: 5, ...request === 'read' ? { file: 'hosts' as const } : {} }, collect())
+    runner.say(frame({ error: 'r1', request, code: 'bad-request', message }))
+    await t.rejects(run.started, { code: 'EPH_TOOL_MISSING', message: /the image is older than what is asked of it/, effect: 'none' })
+  }
+  const run = channel.run(request('r1'), collect())
+  runner.say(frame({ error: 'r1', request: 'run', code: 'bad-request', message: 'seconds: -1' }))
+  await t.rejects(run.started, { code: 'EPH_INTERNAL' })
+})
+
 t.test('a channel that ends takes its runs with it: effect none before started, unknown after', async t => {
   const { runner, channel } = await open(t)
   const waiting = channel.run(request('r1'), collect())

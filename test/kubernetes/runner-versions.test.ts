@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import type { ContainerPlace } from '#core/ports/channel.ts'
 import { createApi } from '../../src/kubernetes/api.ts'
+import { unknownToRunner } from '../../src/kubernetes/channel-run.ts'
 import { openEventually, openingTimes, spokenProtocols } from '../../src/kubernetes/open-channel.ts'
 import { runOn } from '../support/cluster.ts'
 import { olderRunner, openLocal, runnerOfProtocol } from '../support/local-runner.ts'
@@ -13,9 +15,10 @@ const api = createApi(server.config)
 t.teardown(() => api.close())
 const open = (program: string) => openEventually(api, place, () => openLocal(t, program), AbortSignal.timeout(20_000), openingTimes)
 
+const { program, commit } = await olderRunner(t)
+t.comment(`the runner of ${commit}`)
+
 t.test('an older runner does all that is asked of a runner', async t => {
-  const { program, commit } = await olderRunner(t)
-  t.comment(`the runner of ${commit}`)
   const channel = await open(program)
   t.ok(channel.hello.protocol >= spokenProtocols.oldest)
   const proven = { endCause: 'exited', exitCode: 0, stdout: { proven: true, whole: true }, stderr: { proven: true } }
@@ -33,6 +36,13 @@ t.test('an older runner does all that is asked of a runner', async t => {
   }
   await t.rejects(runOn(channel, ['no-such-tool']), { code: 'EPH_TOOL_MISSING', effect: 'none' })
   await t.rejects(channel.closeContainer(), { message: /no runner hold/ })
+})
+
+t.test('a runner says of what it does not know that it does not know it', async t => {
+  const requests = ['{"do":"run","id":"a","argv":["true"],"seconds":1,"later":true}', '{"do":"later","id":"a"}']
+  const { stdout } = spawnSync(program, ['serve'], { input: `${requests.join('\n')}\n`, encoding: 'utf8' })
+  const [, ...answers] = stdout.trim().split('\n').map(line => JSON.parse(line) as { code: string, message: string })
+  t.match(answers, requests.map(() => ({ code: 'bad-request', message: unknownToRunner })))
 })
 
 t.test('a runner of a protocol that is not spoken is refused, and says why', async t => {
