@@ -125,11 +125,12 @@ export function createWorker (context: Context) {
       clearTimeout(tender)
       clearTimeout(tidier)
       for (const orders of active.values()) orders.drain()
-      await stopListening()
-      await claiming // what it still brought is drained as it begins
+      // What is still claimed is drained as it begins. Neither may keep the tools that run from being stopped.
+      const quiet = Promise.allSettled([stopListening(), claiming])
       const all = () => Promise.allSettled(active.keys())
-      await Promise.race([all(), delay(graceSeconds * 1000, undefined, { ref: false })])
+      await Promise.race([quiet.then(all), delay(graceSeconds * 1000, undefined, { ref: false })])
       for (const orders of active.values()) orders.shutdown()
+      await quiet
       await all()
     }
   }

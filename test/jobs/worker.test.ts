@@ -100,6 +100,21 @@ t.test('what does not end is stopped, and left to another worker if it may be re
   }
 })
 
+t.test('a queue that cannot be left keeps no tool from being stopped', async t => {
+  const { channels, launch, event, worker, context } = drive(t, { works: false })
+  const stuck = Promise.withResolvers<void>()
+  t.teardown(() => { stuck.resolve() })
+  context.wake.listen = async () => async () => { await stuck.promise }
+  channels.play = waiting
+  const { id } = await launch()
+  await worker.start()
+  await event(id, ({ data }) => data.phase === 'started')
+  const stopped = worker.stop(0.1)
+  await event(id, ({ data }) => data.endCause === 'shutdown')
+  stuck.resolve()
+  await stopped
+})
+
 t.test('what had not begun goes back at once, also what must not run twice', async t => {
   const { channels, launch, worker, useCases } = drive(t, { diagnostics: [capture()] })
   channels.opening = async () => { await delay(100) }
