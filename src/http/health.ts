@@ -38,7 +38,8 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { che
     tag: 'health',
     summary: 'Whether it can work: a line per dependency',
     security: [],
-    description: 'Ready while the database and the API server answer: the bucket and the queue have lines, but most goes on without them.',
+    description: 'Ready while the database and the API server answer: the bucket and the queue have lines, but most goes on without them. ' +
+      'A process that was told to stop says no too, and answers other requests for a while.',
     response: { 200: plain('What is needed answers'), 503: plain('Something that is needed does not: name and code of each') }
   })
   app.get('/readyz', { schema: readySchema, logLevel: 'warn' }, async (_request, reply) => {

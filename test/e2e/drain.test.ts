@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Job } from '#core/job.ts'
 import { untilToolsEnded } from '../support/container-processes.ts'
 import { createFaultProxy } from '../support/fault-proxy.ts'
+import { openSocket } from '../support/graphql-socket.ts'
 import { labEnvironment, makeNamespace, makePod, readPod } from '../support/lab.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
 import { startService, type Service } from '../support/service.ts'
@@ -40,6 +41,21 @@ const capture = (pod: string) => ({
   params: { argv: ['sh', '-c', 'echo listening >&2; while :; do echo tick; sleep 0.05; done'] }
 })
 const started = (replica: Service, { id }: Job) => replica.events(id, ({ type, data }) => type === 'run' && data.phase === 'started')
+
+/** Events of a job by a subscription at a replica: their numbers up to `end`, and how the socket was closed before it. */
+async function subscribe (t: Test, { url }: Service, jobId: string, after: number) {
+  const socket = await openSocket(t, Number(new URL(url).port))
+  socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })
+  await socket.next()
+  socket.send({ id: '1', type: 'subscribe', payload: { query: `subscription { jobEvents(id: "${jobId}", after: ${after}) { seq } }` } })
+  const seqs: number[] = []
+  for (;;) {
+    const message = await Promise.race([socket.next(), socket.closed])
+    if ('code' in message) return { seqs, end: message.code }
+    if (message.type !== 'next') return { seqs, end: message.type }
+    seqs.push((message.payload as { data: { jobEvents: { seq: number } } }).data.jobEvents.seq)
+  }
+}
 
 /** Sends requests without a pause to whoever is ready, as a Service does: each half a second it looks again. */
 function callAlways (replicas: Service[], jobId: string) {
@@ -93,6 +109,7 @@ t.test('one of two replicas is replaced: no request fails, what ends in time is 
   const second = await startReplica()
   const stopCalling = callAlways([first, second], long.id)
   const seen = first.events(repeated.id)
+  const subscribed = subscribe(t, first, repeated.id, 0)
   await delay(500)
   const stopped = first.stop('SIGTERM')
   await until(() => first.log().includes('Stopping'))
@@ -106,6 +123,11 @@ t.test('one of two replicas is replaced: no request fails, what ends in time is 
   const rest = await second.events(repeated.id, () => false, events.at(-1)!.id)
   t.same([...events, ...rest].map(({ id }) => id), Array.from({ length: events.length + rest.length }, (_, index) => index + 1))
   t.equal(rest.at(-1)?.type, 'end')
+  const before = await subscribed
+  t.equal(before.end, 1001)
+  const after = await subscribe(t, second, repeated.id, before.seqs.at(-1)!)
+  t.equal(after.end, 'complete')
+  t.same([...before.seqs, ...after.seqs], [...events, ...rest].map(({ id }) => id))
 
   const [again, cut, whole] = await Promise.all([repeated, long, brief].map(({ id }) => second.final(id, 60)))
   const [measured] = again!.pods.items
@@ -125,6 +147,7 @@ t.test('one of two replicas is replaced: no request fails, what ends in time is 
     t.ok(artifact!.sizeBytes > 100, `${artifact!.sizeBytes} bytes`)
     t.equal((await second.bytes(`/v1/artifacts/${artifact!.id}/content`)).length, artifact!.sizeBytes)
   }
+  await second.stop()
 })
 
 t.test('a drain that cannot end, since the database no longer answers, is given up', async t => {
@@ -135,7 +158,8 @@ t.test('a drain that cannot end, since the database no longer answers, is given 
   const service = await startReplica({ DATABASE_URL: throughProxy, EPHEMERA_SHUTDOWN_GRACE_SECONDS: '1', EPHEMERA_LEAVE_SECONDS: '0' })
   await started(service, await service.launch(capture(pod)))
   proxy.blackhole()
-  t.equal(await service.stop('SIGTERM'), 1)
+  const stopped = service.stop('SIGTERM')
+  await untilToolsEnded(namespace, pod, { seconds: 15 })
+  t.equal(await stopped, 1)
   t.match(service.log(), /killed by timeout/)
-  await untilToolsEnded(namespace, pod, { seconds: 60 })
 })
