@@ -22,7 +22,15 @@ const token = randomBytes(16).toString('hex')
 
 async function startReplica (env: Record<string, string> = {}): Promise<Service> {
   const replica = await startService({
-    env: { ...labEnvironment(), DATABASE_URL: databaseUrl, EPHEMERA_TOKEN: token, EPHEMERA_LEAVE_SECONDS: '2', EPHEMERA_SHUTDOWN_GRACE_SECONDS: '4', ...env },
+    env: {
+      ...labEnvironment(),
+      DATABASE_URL: databaseUrl,
+      EPHEMERA_TOKEN: token,
+      EPHEMERA_LIMIT_CAPTURES: '2',
+      EPHEMERA_LEAVE_SECONDS: '2',
+      EPHEMERA_SHUTDOWN_GRACE_SECONDS: '4',
+      ...env
+    },
     token,
     dataDir
   })
