@@ -53,6 +53,9 @@ export function databaseProblem (error: unknown): unknown {
   return state === null ? error : new Problem('EPH_DATABASE_UNAVAILABLE', `Cannot use the database: ${state}`, { cause: error })
 }
 
+/** What a write would be answered, for who has only asked. */
+export const onlyReads = (): Problem => new Problem('EPH_DATABASE_UNAVAILABLE', `Cannot use the database: ${hindrances[25006]}`)
+
 type Method = (...args: never[]) => Promise<unknown>
 
 /** The store with `databaseProblem` applied to what its methods reject with; none is called while the database is away. */

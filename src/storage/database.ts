@@ -2,7 +2,7 @@ import { createBreaker } from '#core/breaker.ts'
 import type { AuditEvent, Database } from '#core/ports/storage.ts'
 import { createArtifactStore } from './artifact-store.ts'
 import { auditRow } from './create-job.ts'
-import { databaseProblem, guard, isAway } from './database-problem.ts'
+import { databaseProblem, guard, isAway, onlyReads } from './database-problem.ts'
 import { createJobChanges } from './job-changes.ts'
 import type { Limits } from './job-claims.ts'
 import { createJobStore } from './job-store.ts'
@@ -37,7 +37,7 @@ export interface PostgresDatabase extends Database {
 
 /** Of a probe: who is found to be half open is given up, so that a new connection can take its place. */
 const probeMs = 3000
-const zoneQuery = 'SELECT current_setting(\'TimeZone\') AS zone, current_user AS role'
+const stateQuery = 'SELECT current_setting(\'TimeZone\') AS zone, current_setting(\'transaction_read_only\') = \'on\' AS only_reads, current_user AS role'
 
 const defaultLimits: Limits = { caller: 10, namespace: 20, node: 20, captures: 1, queued: 2000 }
 
@@ -52,7 +52,8 @@ export async function createDatabase (options: DatabaseOptions): Promise<Postgre
   const changes = createJobChanges(notifications)
 
   async function look (): Promise<void> {
-    const [row] = await db.probe<{ zone: string, role: string }>(zoneQuery, probeMs, breaker.isOpen)
+    const [row] = await db.probe<{ zone: string, only_reads: boolean, role: string }>(stateQuery, probeMs, breaker.isOpen)
+    if (row?.only_reads) throw onlyReads()
     if (!['UTC', 'Etc/UTC', 'GMT'].includes(row?.zone ?? '')) {
       throw new Error(`Cannot use the database: its role has the time zone "${row?.zone}"; behind a pooler, ALTER ROLE "${row?.role}" SET timezone = 'UTC'`)
     }

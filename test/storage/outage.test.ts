@@ -40,6 +40,9 @@ const session = {
 const calls: Record<string, () => Promise<unknown>> = {
   check: () => database.check(),
   create: () => jobs.create(draft),
+  findSource: () => jobs.findSource({ ...draft, sharing: { maxAgeSeconds: 60, ownOnly: true }, pods: [] }),
+  countQueued: () => jobs.countQueued('ada'),
+  queuePositions: () => jobs.queuePositions([claim.jobId]),
   replay: () => jobs.replay(draft.principal, 'k', 'h'),
   find: () => jobs.find(claim.jobId),
   list: () => jobs.list({ namespaces: null }, page),
@@ -77,6 +80,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   'artifacts.list': () => artifacts.list({ namespaces: null }, page),
   'artifacts.segments': () => artifacts.segments(run.id, 0),
   'leases.acquire': () => leases.acquire('l', 'w', 5),
+  'leases.takePlace': () => leases.takePlace('p', 'w', 5, 2),
   'leases.release': () => leases.release('l', 'w'),
   'audit.record': () => audit.record(draft.audit),
   createDatabase: () => createDatabase({ url: server.url })
@@ -198,9 +202,11 @@ t.test('a server that only reads is said to be unavailable', async t => {
   const db = await connect(t, server.url)
   await db.query('ALTER DATABASE ephemera SET default_transaction_read_only = on')
   const replica = await createDatabase({ url: server.url }).catch((error: unknown) => error)
-  t.match(replica, unavailable, 'it cannot be migrated')
+  t.match(replica, { ...unavailable, message: /it only reads/ }, 'it is no use to start on')
   const end = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = \'ephemera\''
   await until(async () => (await db.query(end)).rowCount === 0)
   await t.rejects(jobs.create(draftJob()), unavailable)
   await t.rejects(leases.release('l', 'w'), unavailable)
+  await t.rejects(database.check(), { ...unavailable, message: /it only reads/ })
+  t.match(await jobs.find(draft.id), { id: draft.id }, 'what is stored can be read')
 })
