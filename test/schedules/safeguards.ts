@@ -86,7 +86,7 @@ export const safeguards: Record<string, Safeguard> = {
   },
   outbox: {
     finds: /^a job that waited has no row in the outbox/,
-    sql: { create_job: ['INSERT INTO outbox (job_id) SELECT made.id WHERE made.state = \'queued\';', ''] }
+    sql: { create_job: ['INSERT INTO outbox (job_id) SELECT made.id WHERE made.state = \'queued\' AND source.id IS NULL;', ''] }
   },
   'looking for work without a ring': { finds: /^a job has no final state/, without: ringAlone },
   sweep: { finds: /^a job has no final state/, withoutStore: database => ({ ...database, jobs: { ...database.jobs, sweep: async () => 0 } }) },
