@@ -73,7 +73,7 @@ if [ "$what" = all ] || [ "$what" = integration ]; then
   # As the lab builds it, so that its libraries are compiled once.
   CGO_ENABLED=0 GOFLAGS=-trimpath go_tests lab/policy-enforcer
   mapfile -t files < <(tests_in test/storage test/queue test/schedules test/chart.test.ts test/kubernetes/runner-versions.test.ts)
-  suite integration 300 2 "${files[@]}"
+  suite integration 300 3 "${files[@]}"
 fi
 
 if [ "$what" = all ] || [ "$what" = e2e ]; then
@@ -81,7 +81,7 @@ if [ "$what" = all ] || [ "$what" = e2e ]; then
   # or look at how soon something ends.
   alone=(test/e2e/{big-capture,evidence,faults,in-cluster,kubernetes,lost-store,main-job,memory,outcomes,restart}.test.ts)
   mapfile -t files < <(tests_in test/e2e | grep -vxF "$(printf '%s\n' "${alone[@]}")")
-  suite end-to-end 900 3 "${files[@]}"
+  suite end-to-end 900 4 "${files[@]}"
   suite end-to-end 900 1 "${alone[@]}"
 fi
 

@@ -27,7 +27,7 @@ async function startReplica (env: Record<string, string> = {}): Promise<Service>
       DATABASE_URL: databaseUrl,
       EPHEMERA_TOKEN: token,
       EPHEMERA_LIMIT_CAPTURES: '2',
-      EPHEMERA_LEAVE_SECONDS: '2',
+      EPHEMERA_LEAVE_SECONDS: '4',
       EPHEMERA_SHUTDOWN_GRACE_SECONDS: '4',
       ...env
     },
@@ -65,7 +65,7 @@ async function subscribe (t: Test, { url }: Service, jobId: string, after: numbe
   }
 }
 
-/** Sends requests without a pause to whoever is ready, as a Service does: each half a second it looks again. */
+/** Sends requests without a pause to whoever is ready, as a Service does: four times a second it looks again. */
 function callAlways (replicas: Service[], jobId: string) {
   const answers: string[] = []
   let ready = [...replicas]
@@ -74,7 +74,7 @@ function callAlways (replicas: Service[], jobId: string) {
     while (!over.signal.aborted) {
       const states = await Promise.all(replicas.map(({ url }) => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false)))
       ready = replicas.filter((_, index) => states[index])
-      await delay(500)
+      await delay(250)
     }
   }
   async function call (nth: number): Promise<void> {
