@@ -24,6 +24,6 @@ broken=0
 if [ -z "$only" ] || [ "$only" = cases ]; then
   step 'tests (tap build)' tap build
   mapfile -t files < <(find test/faults/cases -name '*.test.ts' | sort)
-  bash lab/lab.sh hold -- tap run --reporter=terse --timeout=300 --jobs=1 "${files[@]}" || broken=1
+  bash lab/lab.sh hold -- tap run --reporter=terse --timeout=300 --jobs=3 "${files[@]}" || broken=1
 fi
 exit "$broken"

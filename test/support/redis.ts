@@ -52,6 +52,8 @@ export async function startRedis (
   }
 
   async function start (): Promise<void> {
+    // Two faults that overlap start it twice, and the second one would be nobody's to stop.
+    if (child?.exitCode === null && child.signalCode === null) return
     const starting = spawn('setpriv', ['--pdeathsig', 'KILL', 'redis-server', '-'], { cwd: folder, stdio: ['pipe', 'ignore', 'inherit'] })
     child = starting
     // Everybody on the machine can read what stands in an argument.

@@ -41,6 +41,8 @@ t.test('a job with which each worker is lost ends after 3 of them, and others ru
   const { job, word } = await launch('slow', { seconds: 30 })
   for (let attempt = 1; attempt <= 3; attempt++) {
     await executed(word, attempt)
+    // What may be repeated is sent while its row is being written.
+    await until(async () => (await db.query('SELECT FROM run WHERE job_id = $1', [job.id])).rows.length === attempt)
     await worker!.kill(0)
     await loseLeases()
   }
