@@ -6,6 +6,7 @@ import { execute, type Work } from './execute.ts'
 import { createLastRun } from './last-run.ts'
 import { persist } from './persist.ts'
 import { ring } from './ring.ts'
+import { tellOnce } from './tell-once.ts'
 import { untilClusterAnswers } from './until-cluster-answers.ts'
 
 const renewMs = 5000
@@ -48,7 +49,9 @@ export async function carryOut (context: Context, work: Omit<Work, 'note' | 'las
 /** Renews the lease and hears of orders: each 5 s, soon after the job has changed, and at once when they are given in this process. */
 function keepRenewed ({ database: { jobs }, log }: Context, { claim, hold, orders }: Pick<Work, 'claim' | 'hold' | 'orders'>): () => void {
   let over = false
-  let isTold = false
+  const trouble = tellOnce(error => {
+    log.warn({ err: asProblem(error), jobId: claim.jobId }, 'Cannot renew a lease; it is tried until that works or somebody else has the work')
+  })
   let soon: NodeJS.Timeout | undefined
   async function renew (): Promise<void> {
     try {
@@ -58,8 +61,7 @@ function keepRenewed ({ database: { jobs }, log }: Context, { claim, hold, order
       if (!held || cancel) orders.cancel()
       else if (finish) orders.finish()
     } catch (error) {
-      if (!isTold) log.warn({ err: asProblem(error), jobId: claim.jobId }, 'Cannot renew a lease; it is tried until that works or somebody else has the work')
-      isTold = true
+      trouble.failed(error)
     }
   }
   const timer = setInterval(renew, renewMs)

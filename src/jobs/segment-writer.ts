@@ -4,6 +4,7 @@ import { maxSegmentAgeMs, maxSegmentBytes } from '#core/run.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { createSegmentQueue, type TakenSegment } from './segment-queue.ts'
 import { storeSegment } from './store-segment.ts'
+import { tellOnce } from './tell-once.ts'
 
 const inFlightMax = 2
 const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -36,18 +37,13 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, opened, bu
   let lastCommit: Promise<void> = Promise.resolve()
   let progressAt = 0
   let landed = Promise.withResolvers<void>()
-  let isTroubled = false
-
-  function troubled (error: unknown): void {
-    if (!isTroubled) onTrouble(error)
-    isTroubled = true
-  }
+  const trouble = tellOnce(onTrouble)
 
   /** Rows are written in the order of the stream: a reader never meets a hole. */
   async function fly ({ bytes, sha256, streamSha256, free }: TakenSegment, at: number, before: Promise<void>): Promise<void> {
     try {
       const { signal } = abandoned
-      const segment = await storeSegment({ bucket, artifacts, artifactId, opened, bytes, sha256, at, signal, onTrouble: troubled })
+      const segment = await storeSegment({ bucket, artifacts, artifactId, opened, bytes, sha256, at, signal, onTrouble: trouble.failed })
       await before
       signal.throwIfAborted()
       await segment.commit()
@@ -55,7 +51,7 @@ export function createSegmentWriter ({ bucket, artifacts, artifactId, opened, bu
       storedSha256 = streamSha256
       free()
       progressAt = performance.now()
-      isTroubled = false
+      trouble.worked()
     } finally {
       budget.release(bytes.length)
       flights--

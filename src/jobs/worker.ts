@@ -10,6 +10,7 @@ import { deleteStrays } from './delete-strays.ts'
 import { createHold, type Hold } from './hold.ts'
 import { createMemoryBudget } from './memory-budget.ts'
 import { createOrders, type Orders } from './orders.ts'
+import { tellOnce } from './tell-once.ts'
 import { createSessionTending } from './tend-sessions.ts'
 
 const sweepMs = 1000
@@ -32,18 +33,16 @@ export function createWorker (context: Context) {
   let again = false
   let stopListening = async () => {}
   let sweeper: NodeJS.Timeout | undefined
-  /** Whether the last one failed: one line for all that fail in a row. */
-  const troubled = { sweep: false, claim: false, tidy: false }
   let tender: NodeJS.Timeout | undefined
   let tidier: NodeJS.Timeout | undefined
+  const claims = tellOnce(error => { log.error({ err: error }, 'Cannot claim jobs; each sweep tries again') })
+  const sweeps = tellOnce(error => { log.warn({ err: asProblem(error) }, 'Cannot sweep; it is tried each second') })
+  const tidyings = tellOnce(error => { log.warn({ err: asProblem(error) }, 'Cannot delete what was stored in vain; it is tried again') })
 
   /** Claims until nothing is runnable or this process is full; a call during a claim makes one more pass after it. */
   function look (): Promise<void> {
     again = true
-    claiming ??= claimAll().then(() => { troubled.claim = false }, (error: unknown) => {
-      if (!troubled.claim) log.error({ err: error }, 'Cannot claim jobs; each sweep tries again')
-      troubled.claim = true
-    }).finally(() => {
+    claiming ??= claimAll().then(claims.worked, claims.failed).finally(() => {
       claiming = null
       // Somebody called when the last pass was over already.
       if (again && active.size < policy.concurrency && !stopping.signal.aborted) look()
@@ -57,11 +56,11 @@ export function createWorker (context: Context) {
       const room = policy.concurrency - active.size
       if (room <= 0) return
       const askedAt = context.now()
-      const claims = await database.jobs.claim(name, room)
-      for (const claim of claims) begin(claim, createHold(context, claim, askedAt))
+      const found = await database.jobs.claim(name, room)
+      for (const claim of found) begin(claim, createHold(context, claim, askedAt))
       // Fewer than wanted: that was all, until somebody rings.
-      if (claims.length === room) again = true
-      if (claims.length > 0) await delay(claimEveryMs)
+      if (found.length === room) again = true
+      if (found.length > 0) await delay(claimEveryMs)
     }
   }
 
@@ -80,13 +79,7 @@ export function createWorker (context: Context) {
   }
 
   async function sweep (): Promise<void> {
-    try {
-      await database.jobs.sweep()
-      troubled.sweep = false
-    } catch (error) {
-      if (!troubled.sweep) log.warn({ err: asProblem(error) }, 'Cannot sweep; it is tried each second')
-      troubled.sweep = true
-    }
+    await database.jobs.sweep().then(sweeps.worked, sweeps.failed)
     await look()
     if (!stopping.signal.aborted) sweeper = setTimeout(sweep, sweepMs)
   }
@@ -97,13 +90,7 @@ export function createWorker (context: Context) {
   }
 
   async function tidy (): Promise<void> {
-    try {
-      await deleteStrays(context)
-      troubled.tidy = false
-    } catch (error) {
-      if (!troubled.tidy) log.warn({ err: asProblem(error) }, 'Cannot delete what was stored in vain; it is tried again')
-      troubled.tidy = true
-    }
+    await deleteStrays(context).then(tidyings.worked, tidyings.failed)
     if (!stopping.signal.aborted) tidier = setTimeout(tidy, tidyMs)
   }
 
