@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { open, rm } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 
 export interface Place { namespace: string, pod: string, container: string }
 
@@ -25,7 +25,7 @@ export function createKubectl ({ path, kubeconfig }: { path: string, kubeconfig:
     debug: ({ namespace, pod }: { namespace: string, pod: string }, image: string, argv: string[]) => run([
       'debug', '-n', namespace, pod, '-i', '--quiet', '--profile=restricted', '--image-pull-policy=IfNotPresent', `--image=${image}`, '--', ...argv
     ]),
-    /** `kubectl exec … > file`; the file is removed. */
+    /** `kubectl exec … > file` */
     async execInto (place: Place, argv: string[], file: string): Promise<void> {
       // kubectl gets the file itself, as from a shell: a pipe through this process would slow it down.
       const sink = await open(file, 'w')
@@ -33,7 +33,6 @@ export function createKubectl ({ path, kubeconfig }: { path: string, kubeconfig:
         await run(execArgs(place, argv), sink.fd)
       } finally {
         await sink.close()
-        await rm(file, { force: true })
       }
     },
     /** `count` commands, `parallel` at a time, as xargs -P does. */

@@ -1,4 +1,5 @@
 // Main of `npm run bench`: prints medians of both sides and their ratio, alternating in one run.
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Test } from 'tap'
@@ -31,13 +32,13 @@ const limits = {
 }
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`
 
-async function benchWith (store: 'file store' | 'S3', world: Omit<World, 'service'>, run: (world: World) => Promise<Comparison[]>): Promise<Comparison[]> {
+async function benchWith (store: 'file store' | 'S3', world: Omit<World, 'service' | 'stored'>, run: (world: World) => Promise<Comparison[]>): Promise<Comparison[]> {
   const s3 = store === 'S3' ? await startS3(lifetime) : null
   const started = await startService({ env: { ...labEnvironment(), ...limits, EPHEMERA_LOG_LEVEL: 'warn', ...s3?.environment } })
   const service: Service = { ...started, ...createCaller(started) }
   cleanups.push(() => service.stop())
   const idle = service.rss()
-  const comparisons = await run({ ...world, service })
+  const comparisons = await run({ ...world, service, stored: s3?.folder ?? join(started.dataDir, 'artifacts') })
   world.say(`peak RSS of the service (${store}): ${megabytes(service.peakRss())}, ${megabytes(idle)} when it was idle at the start`)
   await service.stop()
   return comparisons
@@ -45,7 +46,7 @@ async function benchWith (store: 'file store' | 'S3', world: Omit<World, 'servic
 
 async function main (): Promise<void> {
   const namespace = makeNamespace(lifetime)
-  const world: Omit<World, 'service'> = {
+  const world: Omit<World, 'service' | 'stored'> = {
     namespace,
     rounds,
     kubectl: createKubectl({ path: `${programs()}/kubectl`, kubeconfig: kubeconfig() }),

@@ -10,6 +10,8 @@ export const pause = () => delay(pauseMs)
 /** What every benchmark works with. */
 export interface World {
   service: Service
+  /** Where the service's store has its objects as files, a folder for each artifact. */
+  stored: string
   kubectl: Kubectl
   namespace: string
   toolbox: string
