@@ -11,7 +11,10 @@ export interface Taken {
 /** Takes one request from what a caller may still ask for. */
 export type RateLimit = (caller: string) => Taken
 
-/** Requests of one caller per minute, counted by each replica for itself. */
+/**
+ * Requests of one caller per minute, counted by each replica for itself. By a clock that nobody sets: by the machine's, as
+ * @fastify/rate-limit counts, a caller may be locked out until it has caught up.
+ */
 export function createRateLimit (requestsPerMinute: number, now: () => number = () => performance.now()): RateLimit {
   let windowEnd = 0
   // Emptied with every window, so that it holds no more callers than one minute brings.
