@@ -79,7 +79,7 @@ fi
 if [ "$what" = all ] || [ "$what" = e2e ]; then
   # Most of them wait, for pods, for tokens to expire, for lost connections to be noticed, and may as well wait together. These work hard,
   # or look at how soon something ends.
-  alone=(test/e2e/{big-capture,evidence,faults,in-cluster,kubernetes,lost-store,main-job,memory,outcomes,restart}.test.ts)
+  alone=(test/e2e/{big-capture,evidence,faults,kubernetes,lost-store,main-job,memory,outcomes}.test.ts)
   mapfile -t files < <(tests_in test/e2e | grep -vxF "$(printf '%s\n' "${alone[@]}")")
   suite end-to-end 900 4 "${files[@]}"
   suite end-to-end 900 1 "${alone[@]}"
