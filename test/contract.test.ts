@@ -2,7 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { Value } from 'typebox/value'
 import { parse } from 'yaml'
+import { checkParams } from '#core/check-params.ts'
+import { JobRequest } from '#core/job.ts'
+import { loadCatalogue } from '#diagnostics/catalogue.ts'
 import { contractFiles } from '../src/contract-files.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -11,6 +15,17 @@ const files = await contractFiles()
 t.test('what is committed is what the code says; else run npm run contract', t => {
   for (const [path, text] of files) t.equal(readFileSync(join(root, path), 'utf8'), text, path)
   t.end()
+})
+
+t.test('a launch that the document gives as an example is one', async t => {
+  const catalogue = await loadCatalogue()
+  const { components: { schemas: { JobRequest: { examples } } } } = parse(files.get('openapi.yaml')!) as
+    { components: { schemas: { JobRequest: { examples: JobRequest[] } } } }
+  t.ok(examples.length > 0)
+  for (const example of examples) {
+    t.ok(Value.Check(JobRequest, example))
+    t.doesNotThrow(() => checkParams(catalogue.get(example.diagnostic)!, example.params))
+  }
 })
 
 t.test('the document reads alike in YAML 1.1 and 1.2', t => {

@@ -36,7 +36,12 @@ export const JobRequest = Type.Object({
   maxAgeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600, description: 'A result of the same in the same pods will do, where it is under way or at most this old; see deduplicatedFrom' })),
   priority: Type.Optional(Type.Enum(['interactive', 'automatic'], { description: 'interactive (default) goes before automatic' })),
   notify: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { maxItems: 10, description: 'Names of receivers' }))
-}, { additionalProperties: false, description: 'A launch' })
+}, {
+  additionalProperties: false,
+  description: 'A launch',
+  // What a page of documentation would make up names a pod in five ways at once, and is refused.
+  examples: [{ diagnostic: 'dns-lookup', target: { namespace: 'shop', pod: 'web' }, params: { names: ['orders.shop.svc.cluster.local'] } }]
+})
 export type JobRequest = Static<typeof JobRequest>
 
 export const Owner = Type.Object({
