@@ -8,6 +8,7 @@ import type { Principal } from '#core/principal.ts'
 import type { Artifact, Run } from '#core/run.ts'
 import type { Session } from '#core/session.ts'
 import type { PodSummary } from '#core/target.ts'
+import { examplePod } from './recorded-probe.ts'
 
 const id = (last: number) => `0199aaaa-0000-7000-8000-${String(last).padStart(12, '0')}`
 export const ids = { job: id(1), session: id(2), run: id(3), artifact: id(4), pod: id(5), other: id(6) }
@@ -127,34 +128,16 @@ export const artifact: Artifact = {
   sealedAt: '2026-11-24T08:00:02.000Z'
 }
 
-export const podSummary: PodSummary = {
-  namespace: 'shop',
+export const podSummary: PodSummary = examplePod({
   name: 'web-1',
   uid: 'uid-1',
-  node: 'node-1',
-  zone: null,
-  phase: 'Running',
-  ready: true,
-  deleting: false,
-  static: false,
-  hostNetwork: false,
-  hostPID: false,
-  shareProcessNamespace: false,
-  os: 'linux',
   owner: { kind: 'Deployment', name: 'web' },
-  revision: null,
   labels: { app: 'web' },
   annotations: { 'internal.example/note': 'hidden-annotation' },
   podIPs: ['10.1.0.5'],
-  dnsPolicy: 'ClusterFirst',
-  dnsConfig: null,
   containers: [{ name: 'app', image: 'web:1', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], running: true, memoryLimitBytes: 1 }],
-  ephemeral: [],
-  restarts: 0,
-  memoryLimitBytes: null,
-  sidecars: [],
   pullSecrets: ['hidden-pull-secret']
-}
+})
 
 export const capabilities: CapabilitiesView = {
   cluster: 'local',
