@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { Type, type Static } from 'typebox'
 import { nameless, type Address } from '#core/address.ts'
 import { Problem, type FieldError } from '#core/errors.ts'
+import { addressPattern } from '#core/host.ts'
 import type { ObjectReader } from '#core/probe.ts'
 import { isRefusedAddress, refusedAddressDetail } from '#core/refused-addresses.ts'
 import { findClusterDns } from './cluster-dns.ts'
@@ -11,7 +12,7 @@ export const DnsServer = Type.Object({
     default: 'given',
     description: 'pod: the nameservers of the pod, as its applications ask them; cluster: the Service of the cluster\'s DNS; given: the address beside it'
   }),
-  address: Type.Optional(Type.String({ pattern: '^[0-9A-Fa-f:.]{2,45}$', description: 'IPv4 or IPv6 address of a given server' })),
+  address: Type.Optional(Type.String({ pattern: addressPattern, description: 'IPv4 or IPv6 address of a given server' })),
   port: Type.Integer({ minimum: 1, maximum: 65535, default: 53, description: 'Port of a given server' })
 }, { additionalProperties: false, description: 'Who is asked' })
 export type DnsServer = Static<typeof DnsServer>

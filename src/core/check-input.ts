@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { Problem, type FieldError } from './errors.ts'
+import { patternWords } from './pattern-words.ts'
 import { perObject } from './per-object.ts'
 
 const validatorOf = perObject((schema: TSchema): Validator => Compile(schema))
@@ -28,6 +29,8 @@ export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): Fie
     } else if (keyword === 'enum') {
       const { allowedValues } = params as { allowedValues: unknown[] }
       found.push({ pointer: at, detail: `must be one of ${allowedValues.join(', ')}` })
+    } else if (keyword === 'pattern') {
+      found.push({ pointer: at, detail: patternWords.get(String((params as { pattern: unknown }).pattern)) ?? message })
     } else if (keyword !== 'boolean' && keyword !== 'not') {
       found.push({ pointer: at, detail: message })
     }

@@ -5,10 +5,13 @@ import { Type } from 'typebox'
 const label = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
 export const dnsName = `^${label}(?:\\.${label})*\\.?$`
 
+export const hostPattern = `${dnsName}|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$`
+
+/** Of an IPv4 or IPv6 address without zone, roughly; whether it is one, `isIP` tells. */
+export const addressPattern = '^[0-9A-Fa-f:.]{2,45}$'
+
 /** A name, or an IPv4 or IPv6 address without brackets or zone; whether an address is one, `isIP` tells. */
-export const Host = Type.String({
-  pattern: `${dnsName}|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$`, minLength: 1, maxLength: 254, description: 'A name, or an IPv4 or IPv6 address'
-})
+export const Host = Type.String({ pattern: hostPattern, minLength: 1, maxLength: 254, description: 'A name, or an IPv4 or IPv6 address' })
 
 /** No name ends so (as URLs have it): tools would read decimal, octal and hexadecimal numbers as an address, in ways of their own. */
 const endsInNumber = /(?:^|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?$/

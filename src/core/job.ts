@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Finding, verdicts, type Verdict } from './finding.ts'
 import { Requester } from './principal.ts'
-import { Id, Namespace, OrNull, Time, withoutNul } from './schema.ts'
+import { Id, Namespace, OrNull, shortName, Time, withoutNul } from './schema.ts'
 import { Run } from './run.ts'
 import { Session } from './session.ts'
 import { PodSnapshot, Target } from './target.ts'
@@ -30,7 +30,7 @@ export const JobRequest = Type.Object({
     Type.String({ pattern: '^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$' }),
     // Never, not false: filling in defaults fails on a Record with false and an unknown key.
     { additionalProperties: Type.Never(), maxProperties: 20, description: 'Labels of the job, for finding it again' })),
-  image: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name on the operator\'s list of images' })),
+  image: Type.Optional(Type.String({ pattern: shortName, description: 'Name on the operator\'s list of images' })),
   timeoutSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600, description: 'For the whole measurement of one pod' })),
   startWithinSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 86400, description: 'Expires if it is not started by then' })),
   maxAgeSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600, description: 'A result of the same in the same pods will do, where it is under way or at most this old; see deduplicatedFrom' })),
@@ -40,7 +40,7 @@ export const JobRequest = Type.Object({
   additionalProperties: false,
   description: 'A launch',
   // What a page of documentation would make up names a pod in five ways at once, and is refused.
-  examples: [{ diagnostic: 'dns-lookup', target: { namespace: 'shop', pod: 'web' }, params: { names: ['orders.shop.svc.cluster.local'] } }]
+  examples: [{ diagnostic: 'dns-lookup', target: { namespace: 'shop', workload: { kind: 'Deployment', name: 'web' } }, params: { names: ['orders.shop'] } }]
 })
 export type JobRequest = Static<typeof JobRequest>
 

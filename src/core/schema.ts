@@ -10,6 +10,9 @@ export const dnsLabel = '^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$'
 /** DNS-1123 subdomain: pods, Services, workloads. */
 export const dnsSubdomain = '^(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$'
 
+/** Diagnostics, images of the operator's list. */
+export const shortName = '^[a-z0-9][a-z0-9-]{0,62}$'
+
 export const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
 
 /** Free text that is stored: Postgres takes no NUL. */

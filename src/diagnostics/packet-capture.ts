@@ -4,6 +4,7 @@ import { maxConversations } from '#analysis/conversation-counter.ts'
 import { createPcapReader } from '#analysis/pcap-reader.ts'
 import { readTcpdumpCounters } from '#analysis/tcpdump-counters.ts'
 import { defineDiagnostic } from '#core/diagnostic.ts'
+import { addressPattern } from '#core/host.ts'
 import type { CaptureOutput } from '#core/probe.ts'
 import { Id, OrNull, Time } from '#core/schema.ts'
 
@@ -19,7 +20,7 @@ const interfaceName = '^(?!dbus|nf|usbmon|bluetooth)[a-z][a-z0-9]*(?:[._-][a-z0-
 
 const Filter = Type.Object({
   protocol: Type.Optional(Type.Enum(captureProtocols, { description: 'Only packets of this protocol' })),
-  host: Type.Optional(Type.String({ pattern: '^[0-9A-Fa-f.:]{2,45}$', description: 'Only packets from or to this IPv4 or IPv6 address' })),
+  host: Type.Optional(Type.String({ pattern: addressPattern, description: 'Only packets from or to this IPv4 or IPv6 address' })),
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, description: 'Only packets from or to this port' })),
   direction: Type.Optional(Type.Enum(['both', 'in', 'out'], { description: 'Only packets that the pod receives (in) or sends (out)' }))
 }, { additionalProperties: false, default: {}, description: 'Which packets are captured; all conditions must hold' })

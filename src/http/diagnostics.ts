@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { DiagnosticView, showDiagnostic } from '#core/diagnostic-view.ts'
 import { Problem } from '#core/errors.ts'
 import { PageOf } from '#core/page.ts'
-import { Namespace } from '#core/schema.ts'
+import { Namespace, shortName } from '#core/schema.ts'
 import { isKnown, tagOf } from './etag.ts'
 import { callerOf } from './identify.ts'
 import { operation } from './operation.ts'
@@ -45,7 +45,7 @@ export const diagnosticRoutes: FastifyPluginAsyncTypebox<RoutesOptions> = async 
       operationId: 'getDiagnostic',
       tag: 'diagnostics',
       summary: 'One diagnostic with the schemas of its parameters and report',
-      params: Type.Object({ name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Name of the diagnostic' }) }),
+      params: Type.Object({ name: Type.String({ pattern: shortName, description: 'Name of the diagnostic' }) }),
       querystring: InNamespace,
       readsHeaders: readsHeaders('if-none-match'),
       codes: ['EPH_NOT_FOUND'],
