@@ -1,6 +1,8 @@
 import type { JobStore } from '#core/ports/storage.ts'
 import { hear } from './announcements.ts'
 
+/** How long to wait for a word before looking all the same: a lost notification delays, and loses nothing. */
+const lookAgainMs = 2000
 /** Whoever waits only for the end of a job lets its other changes pass for this part of the time waited so far. */
 const calmShare = 0.5
 const longestCalmMs = 250
@@ -17,16 +19,12 @@ export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal
   const unhear = hear(jobs, jobId, 'end', end)
   signal.addEventListener('abort', end, { once: true })
 
-  async function sleep (milliseconds?: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds)
-    wake = resolve
-    await promise
+  async function sleep (milliseconds: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>(resolve => { wake = resolve; timer = setTimeout(resolve, milliseconds) })
     clearTimeout(timer)
     wake = () => {}
   }
-
-  const untilChanged = async () => { if (!hasChanged && !signal.aborted) await sleep() }
 
   const isOver = () => hasEnded || signal.aborted
 
@@ -42,14 +40,14 @@ export function watchChanges (jobs: JobStore, jobId: string, signal: AbortSignal
   return {
     ring,
     alsoOf,
-    /** Fulfilled by the first change since the last one, or by the signal. */
+    /** Fulfilled by the first change since the last one, after 2 s, or by the signal. */
     async next (): Promise<void> {
-      await untilChanged()
+      if (!hasChanged && !signal.aborted) await sleep(lookAgainMs)
       hasChanged = false
     },
     /** As `next`, but hurries only for the end of the job. */
     async nearEnd (): Promise<void> {
-      await untilChanged()
+      if (!hasChanged && !signal.aborted) await sleep(lookAgainMs)
       const now = performance.now()
       const until = now + Math.min((now - since) * calmShare, longestCalmMs)
       for (let leftMs = until - now; leftMs > 0 && !isOver(); leftMs = until - performance.now()) await sleep(leftMs)

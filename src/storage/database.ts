@@ -49,13 +49,7 @@ export async function createDatabase (options: DatabaseOptions): Promise<Postgre
   const db = openPostgres({ url, pooled: directUrl !== url, connections })
   const prisma = createPrisma(db.pool)
   const notifications = createNotifications({ directUrl })
-  const changes = createJobChanges({
-    notifications,
-    async countEvents (jobIds) {
-      const rows = await db.rows<{ id: string, event_seq: number }>('SELECT id, event_seq FROM job WHERE id = ANY ($1::uuid[])', [jobIds])
-      return new Map(rows.map(row => [row.id, row.event_seq]))
-    }
-  })
+  const changes = createJobChanges(notifications)
 
   async function look (): Promise<void> {
     const [row] = await db.probe<{ zone: string, only_reads: boolean, role: string }>(stateQuery, probeMs, breaker.isOpen)

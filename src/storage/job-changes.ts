@@ -11,28 +11,19 @@ export interface JobChanges {
 const channel = 'ephemera_job'
 /** A payload has room for 8,000 bytes. */
 const idsPerNotification = 200
-/** So late at most does somebody hear of an event whose notification was lost with the process that owed it. */
-const lookAgainMs = 2000
+/** So late at most does somebody look again whose notification was lost with the process that owed it. */
+const lookAgainMs = 5000
 /** A job changes several times in a moment, and others hear of that early enough. */
 const gatherMs = 25
 
-export interface JobChangesOptions {
-  notifications: Notifications
-  /** How many events each of these jobs has. */
-  countEvents (jobIds: string[]): Promise<Map<string, number>>
-}
-
 /**
  * Who waits for a job in this process is told at once, the others by NOTIFY. NOTIFY is not part of the transactions that change jobs: it
- * would make all their commits queue behind one lock. Changes that come while one is under way travel together. What was not told is found
- * by one look for all who wait: a thousand of them, each looking for itself, would keep the database from everybody else.
+ * would make all their commits queue behind one lock. Changes that come while one is under way travel together.
  */
-export function createJobChanges ({ notifications, countEvents }: JobChangesOptions): JobChanges {
+export function createJobChanges (notifications: Notifications): JobChanges {
   const watchers = new Map<string, Set<() => void>>()
   const owed = new Set<string>()
-  let seen = new Map<string, number>()
   let sending: Promise<void> | null = null
-  let looking: Promise<void> | null = null
 
   const tell = (jobId: string) => { for (const changed of [...watchers.get(jobId) ?? []]) changed() }
   const tellAll = () => { for (const jobId of [...watchers.keys()]) tell(jobId) }
@@ -47,18 +38,8 @@ export function createJobChanges ({ notifications, countEvents }: JobChangesOpti
     sending = null
   }
 
-  async function look (): Promise<void> {
-    try {
-      const counts = watchers.size === 0 ? new Map<string, number>() : await countEvents([...watchers.keys()])
-      for (const [jobId, count] of counts) if (count !== seen.get(jobId)) tell(jobId)
-      seen = counts
-    } catch {
-      tellAll() // who looks for himself hears what is wrong
-    }
-  }
-
   const stop = notifications.listen(channel, payload => payload === null ? tellAll() : payload.split(',').forEach(tell))
-  const timer = setInterval(() => { looking ??= look().finally(() => { looking = null }) }, lookAgainMs).unref()
+  const timer = setInterval(tellAll, lookAgainMs).unref()
 
   return {
     changed (jobId) {
@@ -77,7 +58,7 @@ export function createJobChanges ({ notifications, countEvents }: JobChangesOpti
     async close () {
       clearInterval(timer)
       stop()
-      await Promise.all([sending, looking])
+      await sending
     }
   }
 }
