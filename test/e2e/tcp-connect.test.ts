@@ -4,6 +4,7 @@ import t from 'tap'
 import type { Job } from '#core/job.ts'
 import { inNetworkOf } from '../support/container-processes.ts'
 import { labEnvironment, makeCaller, makeNamespace, makePod, nodeAddress, readPod } from '../support/lab.ts'
+import { resetSocket } from '../support/reset-socket.ts'
 import { startService } from '../support/service.ts'
 
 const service = await startService({ env: labEnvironment() })
@@ -46,7 +47,7 @@ t.test('refused, dropped, without a way and without a name are told apart', asyn
 
 t.test('a connection that is accepted and cut is told from one that is held, or closed in good order', async t => {
   // A moment later: a reset that comes with the end of the handshake is a connect that failed, by all that curl can tell.
-  const ways = [(socket: Socket) => setTimeout(() => socket.resetAndDestroy(), 20), (socket: Socket) => socket.end(), () => {}]
+  const ways = [(socket: Socket) => setTimeout(resetSocket, 20, socket), (socket: Socket) => socket.end(), () => {}]
   const ports = await Promise.all(ways.map(async accept => {
     const server = createServer(socket => { socket.on('error', () => {}); accept(socket) }).listen(0, nodeAddress)
     await once(server, 'listening')

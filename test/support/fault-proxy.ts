@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { resetSocket } from './reset-socket.ts'
 
 export interface FaultProxy {
   readonly port: number
@@ -28,12 +29,6 @@ export interface FaultProxy {
 
 interface Link { sockets: Socket[], swallowed: boolean }
 
-/** Node does not close a socket that is reset while its end is under way (seen in 24.21), and its process then never exits. */
-function reset (socket: Socket): void {
-  if (socket.writableEnded) socket.destroy()
-  else socket.resetAndDestroy()
-}
-
 /** A TCP proxy on loopback in front of a server, which breaks connections as networks do; gone with the test. */
 export async function createFaultProxy (t: Test, target: { host: string, port: number }): Promise<FaultProxy> {
   const links = new Set<Link>()
@@ -58,7 +53,7 @@ export async function createFaultProxy (t: Test, target: { host: string, port: n
     state.accepted++
     client.on('error', () => {})
     if (state.isRefusing) {
-      reset(client)
+      resetSocket(client)
       return
     }
     const upstream = connect({ ...target, allowHalfOpen: true, noDelay: true })
@@ -79,7 +74,7 @@ export async function createFaultProxy (t: Test, target: { host: string, port: n
   await once(server, 'listening')
 
   function cut (): void {
-    for (const link of links) link.sockets.forEach(reset)
+    for (const link of links) link.sockets.forEach(resetSocket)
   }
 
   async function close (): Promise<void> {
