@@ -5,8 +5,7 @@ import { isRefusedAddress } from '#core/refused-addresses.ts'
 const shells = new Set(['sh', 'bash', 'dash', 'ash', 'busybox', 'env', 'xargs', 'nsenter'])
 /** They only watch: an address in their filter is not talked to. */
 const passive = new Set(['tcpdump'])
-// eslint-disable-next-line no-control-regex
-const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
+const controls = /[\p{Cc}\u2028\u2029]/u
 
 /** The number that the C library reads, where it reads one. */
 function numberOf (part: string, decimal: boolean): number {
