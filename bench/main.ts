@@ -32,7 +32,10 @@ const limits = {
 }
 const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`
 
-async function benchWith (store: 'file store' | 'S3', world: Omit<World, 'service' | 'stored'>, run: (world: World) => Promise<Comparison[]>): Promise<Comparison[]> {
+/** Of all services, one after the other. */
+type Surroundings = Omit<World, 'service' | 'stored'>
+
+async function benchWith (store: 'file store' | 'S3', world: Surroundings, run: (world: World) => Promise<Comparison[]>): Promise<Comparison[]> {
   const s3 = store === 'S3' ? await startS3(lifetime) : null
   const started = await startService({ env: { ...labEnvironment(), ...limits, EPHEMERA_LOG_LEVEL: 'warn', ...s3?.environment } })
   const service: Service = { ...started, ...createCaller(started) }
@@ -46,7 +49,7 @@ async function benchWith (store: 'file store' | 'S3', world: Omit<World, 'servic
 
 async function main (): Promise<void> {
   const namespace = makeNamespace(lifetime)
-  const world: Omit<World, 'service' | 'stored'> = {
+  const world: Surroundings = {
     namespace,
     rounds,
     kubectl: createKubectl({ path: `${programs()}/kubectl`, kubeconfig: kubeconfig() }),

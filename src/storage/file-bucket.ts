@@ -8,7 +8,7 @@ import { checkKey } from './object-key.ts'
 import { objectMissing, objectShort, objectTaken } from './object-problems.ts'
 import { sameBytes } from './same-bytes.ts'
 
-/** Larger pieces land in large pages of the cache: virtual machines often get these from their host first, at 4 times the cost. */
+/** Of reads and writes. Larger writes land in large pages of the cache: where a host must first give these, they cost 4 times as much. */
 const chunkBytes = 256 << 10
 /** Longer than any write lasts: what is older was left by a process that was killed. */
 const leftoverMs = 60 * 60_000
