@@ -30,7 +30,13 @@ async function openGround (t: Closing, server: Server, { without, patienceSecond
   t.teardown(() => db.end())
   if (without) await mutate(db, without)
   const strip = without?.withoutStore ?? (database => database)
-  return { databases: [strip(first), strip(second)], db, patienceSeconds, without: without?.without ?? (context => context) }
+  return {
+    databases: [strip(first), strip(second)],
+    db,
+    patienceSeconds,
+    without: without?.without ?? (context => context),
+    provoke: without?.provoke ?? (schedule => schedule)
+  }
 }
 
 /** Runs schedules one after another in each lane, until the seeds are used up or somebody has seen enough. */

@@ -8,7 +8,7 @@ import { createWorker, type Worker } from '#jobs/worker.ts'
 import { principalOf } from '../support/job-drafts.ts'
 import { findViolations, type Acknowledged } from './invariants.ts'
 import { createProcess, type Process } from './process.ts'
-import { describeSchedule, drawSchedule, type Fate, type PlannedJob } from './schedule.ts'
+import { describeSchedule, drawSchedule, type Fate, type PlannedJob, type Schedule } from './schedule.ts'
 import { passTime } from './time.ts'
 import { createWorld } from './world.ts'
 
@@ -19,6 +19,8 @@ export interface Ground {
   db: pg.Pool
   /** What is taken away from each process. */
   without: (context: Context) => Context
+  /** What is changed in each schedule that was drawn. */
+  provoke: (schedule: Schedule) => Schedule
   /** How long a schedule may take until everything is final. */
   patienceSeconds: number
 }
@@ -29,8 +31,8 @@ const tickMs = 15
 const tries = 5
 
 /** One schedule from its first request until all is final; then asks whether everything holds. */
-export async function runSchedule (seed: number, { databases, db, patienceSeconds, without }: Ground): Promise<Outcome> {
-  const schedule = drawSchedule(seed)
+export async function runSchedule (seed: number, { databases, db, patienceSeconds, without, provoke }: Ground): Promise<Outcome> {
+  const schedule = provoke(drawSchedule(seed))
   const begun = performance.now()
   const trace = describeSchedule(schedule)
   const tell = (line: string) => { trace.push(`${(performance.now() - begun).toFixed(0).padStart(6)} ms  ${line}`) }

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { Database, SessionDraft } from '#core/ports/storage.ts'
 import type { Session } from '#core/session.ts'
 import type { Context } from '#jobs/context.ts'
+import type { Fate, Schedule } from './schedule.ts'
 
 /** What keeps a promise of ours, and how it is taken away: at a seam, or in the SQL of one database. */
 export interface Safeguard {
@@ -13,6 +14,8 @@ export interface Safeguard {
   without?: (context: Context) => Context
   /** At the stores, for those who sweep past the processes too. */
   withoutStore?: (database: Database) => Database
+  /** What a drawn schedule lacks mostly: without it this safeguard is hardly ever called on. */
+  provoke?: (schedule: Schedule) => Schedule
 }
 
 const sessionOf = ({ pod, sharedContainer, ...draft }: SessionDraft): Session => ({
@@ -79,6 +82,13 @@ function ringAlone (context: Context): Context {
   }
 }
 
+/** The first worker is struck with something at hand that must not be run twice, and that nobody takes back. */
+const strikeOnce = (fate: Pick<Fate, 'kind' | 'call'>) => ({ jobs, workers: [, ...others], ...rest }: Schedule): Schedule => ({
+  ...rest,
+  jobs: jobs.map(job => ({ ...job, diagnostic: 'once', cancelAfterMs: null, expires: false })),
+  workers: [{ ...fate, step: 1, carriedOut: true }, ...others]
+})
+
 export const safeguards: Record<string, Safeguard> = {
   fence: {
     finds: /^a (?:job has not one end event|pod has not ended once)/,
@@ -90,8 +100,16 @@ export const safeguards: Record<string, Safeguard> = {
   },
   'looking for work without a ring': { finds: /^a job has no final state/, without: ringAlone },
   sweep: { finds: /^a job has no final state/, withoutStore: database => ({ ...database, jobs: { ...database.jobs, sweep: async () => 0 } }) },
-  started: { finds: /^what must not run twice was started/, sql: { abandon_runs: ['RETURN EXISTS (', 'RETURN false AND EXISTS ('] } },
-  hold: { finds: /^a tool was sent when its run had ended/, without: context => ({ ...context, now: () => 0 }) },
+  started: {
+    finds: /^what must not run twice was started/,
+    sql: { abandon_runs: ['RETURN EXISTS (', 'RETURN false AND EXISTS ('] },
+    provoke: strikeOnce({ kind: 'crash', call: 'runs.started' })
+  },
+  hold: {
+    finds: /^a tool was sent when its run had ended/,
+    without: context => ({ ...context, now: () => 0 }),
+    provoke: strikeOnce({ kind: 'freeze', call: 'runs.start' })
+  },
   'session row first': { finds: /^(?:a container has no session|two sessions of one key live)/, without: rowLast }
 }
 

@@ -9,11 +9,8 @@ import { drawSchedule } from './schedule.ts'
 /** Drawn anew for each day: what fails prints its seed. */
 const first = Math.floor(Date.now() / 86_400_000) * 10_000
 const schedules = 24
-/** Without a safeguard, so many schedules at the most until it is missed: from a seed that is known to miss it. */
+/** Without a safeguard, so many schedules at the most until it is missed: the rarest is missed in one of six. */
 const attempts = 150
-const known: Record<string, number> = {
-  fence: 2, outbox: 1, 'looking for work without a ring': 1, sweep: 3, started: 3, 'session row first': 4, hold: 139
-}
 
 const server = await startPostgres(t)
 
@@ -46,7 +43,7 @@ for (const [name, without] of Object.entries(safeguards)) {
   t.test(`without a safeguard (${name}) an invariant is violated`, async t => {
     const missed: Outcome[] = []
     await explore(t, server, {
-      seeds: seedsFrom(known[name] ?? 1, attempts),
+      seeds: seedsFrom(1, attempts),
       lanes: 2,
       patienceSeconds: 4,
       without,
