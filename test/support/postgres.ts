@@ -28,7 +28,9 @@ export async function startPostgres (t: Test) {
   const folder = await makeFolder(t)
   const server = await startEmbeddedPostgres({ folder })
   t.teardown(() => server.stop())
-  const admin = await connect(t, server.url)
+  const admin = new pg.Pool({ connectionString: server.url, max: 1 }) // two databases at once would copy the same template
+  admin.on('error', () => {}) // the server may be stopped by the test
+  t.teardown(() => admin.end())
   let made = 0
 
   /** The address of a database without anything in it. */
