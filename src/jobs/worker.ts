@@ -10,6 +10,7 @@ import { deleteStrays } from './delete-strays.ts'
 import { createHold, type Hold } from './hold.ts'
 import { createMemoryBudget } from './memory-budget.ts'
 import { createOrders, type Orders } from './orders.ts'
+import { repeat } from './repeat.ts'
 import { tellOnce } from './tell-once.ts'
 import { createSessionTending } from './tend-sessions.ts'
 
@@ -32,9 +33,6 @@ export function createWorker (context: Context) {
   let claiming: Promise<void> | null = null
   let again = false
   let stopListening = async () => {}
-  let sweeper: NodeJS.Timeout | undefined
-  let tender: NodeJS.Timeout | undefined
-  let tidier: NodeJS.Timeout | undefined
   const claims = tellOnce(error => { log.error({ err: error }, 'Cannot claim jobs; each sweep tries again') })
   const sweeps = tellOnce(error => { log.warn({ err: asProblem(error) }, 'Cannot sweep; it is tried each second') })
   const tidyings = tellOnce(error => { log.warn({ err: asProblem(error) }, 'Cannot delete what was stored in vain; it is tried again') })
@@ -81,26 +79,22 @@ export function createWorker (context: Context) {
   async function sweep (): Promise<void> {
     await database.jobs.sweep().then(sweeps.worked, sweeps.failed)
     await look()
-    if (!stopping.signal.aborted) sweeper = setTimeout(sweep, sweepMs)
   }
 
   async function tend (): Promise<void> {
     await tendSessions().catch((error: unknown) => { log.warn({ err: asProblem(error) }, 'Cannot look after sessions') })
-    if (!stopping.signal.aborted) tender = setTimeout(tend, tendMs)
   }
 
-  async function tidy (): Promise<void> {
-    await deleteStrays(context).then(tidyings.worked, tidyings.failed)
-    if (!stopping.signal.aborted) tidier = setTimeout(tidy, tidyMs)
-  }
+  const tidy = () => deleteStrays(context).then(tidyings.worked, tidyings.failed)
 
   return {
     name,
     async start (): Promise<void> {
-      tender = setTimeout(tend, tendMs)
-      tidier = setTimeout(tidy, tidyMs)
+      repeat(tend, tendMs, stopping.signal)
+      repeat(tidy, tidyMs, stopping.signal)
       stopListening = await wake.listen(look)
       await sweep()
+      repeat(sweep, sweepMs, stopping.signal)
     },
     /**
      * Claims nothing more. Tools and captures get the grace (seconds; the policy's by default) to end by themselves, then they are stopped:
@@ -108,9 +102,6 @@ export function createWorker (context: Context) {
      */
     async stop (graceSeconds = policy.shutdownGraceSeconds): Promise<void> {
       stopping.abort()
-      clearTimeout(sweeper)
-      clearTimeout(tender)
-      clearTimeout(tidier)
       for (const orders of active.values()) orders.drain()
       // What is still claimed is drained as it begins. Neither may keep the tools that run from being stopped.
       const quiet = Promise.allSettled([stopListening(), claiming])
