@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-import { Value } from 'typebox/value'
+import { Pointer, Value } from 'typebox/value'
 import { Problem, type FieldError } from './errors.ts'
 import { patternWords } from './pattern-words.ts'
 import { perObject } from './per-object.ts'
@@ -8,21 +8,29 @@ import { perObject } from './per-object.ts'
 const validatorOf = perObject((schema: TSchema): Validator => Compile(schema))
 const maxErrors = 20
 
-interface SchemaError { keyword: string, instancePath: string, params: object, message: string }
+interface SchemaError { keyword: string, schemaPath: string, instancePath: string, params: object, message: string }
 
 const escapePointer = (name: string) => name.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** Of an object whose fields callers name themselves: what a name must be. */
+function sayNames (schema: TSchema, schemaPath: string): string | null {
+  const { patternProperties } = Pointer.Get(schema, schemaPath.slice(1)) as { patternProperties?: object }
+  const words = patternWords.get(Object.keys(patternProperties ?? {})[0] ?? '')
+  return words === undefined ? null : `its name ${words}`
+}
 
 /**
  * One entry per wrong place: what the validator says of unknown and missing properties names the object, callers want the property.
  * `boolean` and `not` only repeat that.
  */
-export function fieldErrors (errors: Iterable<SchemaError>, prefix: string): FieldError[] {
+export function fieldErrors (schema: TSchema, errors: Iterable<SchemaError>, prefix: string): FieldError[] {
   const found: FieldError[] = []
-  for (const { keyword, instancePath, params, message } of errors) {
+  for (const { keyword, schemaPath, instancePath, params, message } of errors) {
     const at = prefix + instancePath
     if (keyword === 'additionalProperties') {
       const { additionalProperties } = params as { additionalProperties: string[] }
-      found.push(...additionalProperties.map(name => ({ pointer: `${at}/${escapePointer(name)}`, detail: 'is not known here' })))
+      const detail = sayNames(schema, schemaPath) ?? 'is not known here'
+      found.push(...additionalProperties.map(name => ({ pointer: `${at}/${escapePointer(name)}`, detail })))
     } else if (keyword === 'required') {
       const { requiredProperties } = params as { requiredProperties: string[] }
       found.push(...requiredProperties.map(name => ({ pointer: `${at}/${escapePointer(name)}`, detail: 'is required' })))
@@ -46,6 +54,6 @@ export function checkInput<T extends TSchema> (schema: T, input: unknown, prefix
   const validator = validatorOf(schema)
   const value: unknown = Value.Default(schema, structuredClone(input))
   if (validator.Check(value)) return value as Static<T>
-  const errors = fieldErrors(validator.Errors(value), prefix)
+  const errors = fieldErrors(schema, validator.Errors(value), prefix)
   throw new Problem('EPH_INVALID_REQUEST', `Cannot read the request: ${errors[0]?.pointer || 'it'} ${errors[0]?.detail ?? 'does not fit its schema'}`, { errors })
 }

@@ -16,7 +16,7 @@ export function checkParams (diagnostic: AnyDiagnostic, input: unknown): Record<
   const params: unknown = Value.Default(diagnostic.params, structuredClone(input ?? {}))
   const errors = validator.Check(params)
     ? diagnostic.contradictions?.(params as Record<string, unknown>) ?? []
-    : fieldErrors(validator.Errors(params), '/params')
+    : fieldErrors(diagnostic.params, validator.Errors(params), '/params')
   if (errors.length === 0) return params as Record<string, unknown>
   throw new Problem('EPH_PARAMS_INVALID', `Cannot launch "${diagnostic.name}": its parameters do not fit`, { errors })
 }

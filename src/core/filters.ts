@@ -3,9 +3,9 @@ import { Problem } from './errors.ts'
 import { verdicts } from './finding.ts'
 import { jobStates } from './job.ts'
 import { parseLabelSelector } from './label-selector.ts'
-import { dnsSubdomain, Id, Namespace, ObjectName, Time, withoutControls } from './schema.ts'
+import { Id, Namespace, ObjectName, Time, withoutControls } from './schema.ts'
 import { Session } from './session.ts'
-import { workloadKinds } from './target.ts'
+import { workloadPattern } from './target.ts'
 
 const words = (description: string, maxLength = 253) =>
   Type.String({ minLength: 1, maxLength, pattern: withoutControls, description })
@@ -28,9 +28,7 @@ export const JobFilterInput = Type.Object({
   namespace,
   pod,
   podUid,
-  workload: many(Type.String({
-    pattern: `^(?:${workloadKinds.join('|')})/${dnsSubdomain.slice(1)}`, maxLength: 270, description: 'Kind and name'
-  }), 'Workloads of the pods, as Deployment/web'),
+  workload: many(Type.String({ pattern: workloadPattern, maxLength: 270, description: 'Kind and name' }), 'Workloads of the pods, as Deployment/web'),
   service: many(ObjectName, 'Services that were aimed at'),
   node,
   diagnostic: many(words('Name of a diagnostic', 63), 'Names of diagnostics'),

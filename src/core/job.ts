@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { Finding, verdicts, type Verdict } from './finding.ts'
 import { Requester } from './principal.ts'
-import { Id, Namespace, OrNull, shortName, Time, withoutNul } from './schema.ts'
+import { Id, labelKey, labelValue, Namespace, OrNull, shortName, Time, withoutNul } from './schema.ts'
 import { Run } from './run.ts'
 import { Session } from './session.ts'
 import { PodSnapshot, Target } from './target.ts'
@@ -26,8 +26,8 @@ export const JobRequest = Type.Object({
   params: Type.Optional(free('Parameters of the diagnostic; see its paramsSchema')),
   reason: Type.Optional(Type.String({ maxLength: 1000, pattern: withoutNul, description: 'Why it is launched; kept for auditors' })),
   labels: Type.Optional(Type.Record(
-    Type.String({ pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$' }),
-    Type.String({ pattern: '^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$' }),
+    Type.String({ pattern: labelKey }),
+    Type.String({ pattern: labelValue }),
     // Never, not false: filling in defaults fails on a Record with false and an unknown key.
     { additionalProperties: Type.Never(), maxProperties: 20, description: 'Labels of the job, for finding it again' })),
   image: Type.Optional(Type.String({ pattern: shortName, description: 'Name on the operator\'s list of images' })),

@@ -13,6 +13,10 @@ export const dnsSubdomain = '^(?=.{1,253}$)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\\.
 /** Diagnostics, images of the operator's list. */
 export const shortName = '^[a-z0-9][a-z0-9-]{0,62}$'
 
+/** Labels of a job: written as those of Kubernetes, but a key is at most 63 long with its prefix. */
+export const labelKey = '^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$'
+export const labelValue = '^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$'
+
 export const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
 
 /** Free text that is stored: Postgres takes no NUL. */

@@ -1,8 +1,10 @@
 import { Type, type Static } from 'typebox'
 import { Problem } from './errors.ts'
-import { ContainerName, Namespace, ObjectName, OrNull, withoutControls } from './schema.ts'
+import { ContainerName, dnsSubdomain, Namespace, ObjectName, OrNull, withoutControls } from './schema.ts'
 
 export const workloadKinds = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'] as const
+/** A workload in one word, as Deployment/web. */
+export const workloadPattern = `^(?:${workloadKinds.join('|')})/${dnsSubdomain.slice(1)}`
 
 /** What a caller may aim at: exactly one of pod, workload, service, labelSelector (`checkTarget`; no union, as GraphQL has none). */
 export const Target = Type.Object({

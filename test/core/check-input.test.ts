@@ -37,8 +37,10 @@ t.test('takes what the contract shows, and answers a new object', t => {
 t.test('says in words what a text must be', t => {
   const detailOf = (body: object) => problemOf({ ...request, ...body })?.errors[0]?.detail
   t.equal(detailOf({ target: { namespace: 'Shop' } }), 'must be at most 63 lower-case letters, digits and "-", with a letter or digit at both ends')
-  t.equal(detailOf({ target: { namespace: 'shop', pod: 'web?x' } }), 'must be lower-case letters, digits, "-" and ".", with a letter or digit at both ends of each part')
+  t.equal(detailOf({ target: { namespace: 'shop', pod: 'web?x' } }), 'must be at most 253 lower-case letters, digits, "-" and ".", with a letter or digit at both ends of each part')
   t.equal(detailOf({ image: 'docker.io/library/busybox' }), 'must be at most 63 lower-case letters, digits and "-", and begin with a letter or digit')
+  t.equal(detailOf({ labels: { 'on call': 'eve' } }), 'its name must be at most 63 letters, digits, "_", ".", "/" and "-", with a letter or digit at both ends')
+  t.equal(detailOf({ labels: { team: 'on call' } }), 'must be empty, or at most 63 letters, digits, "_", "." and "-", with a letter or digit at both ends')
   t.equal(detailOf({ reason: 'a\0b' }), 'must not contain NUL')
   t.end()
 })
