@@ -62,8 +62,8 @@ export function createFileBucket ({ folder }: { folder: string }): Bucket {
     for (const name of await readdir(unfinished)) {
       const path = join(unfinished, name)
       const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity })) // finished meanwhile
-      // Files have the wall clock's times.
-      if (new Date().getTime() - mtimeMs > leftoverMs) await rm(path, { force: true })
+      // eslint-disable-next-line no-restricted-properties -- files have the wall clock's times
+      if (Date.now() - mtimeMs > leftoverMs) await rm(path, { force: true })
     }
   }
 
