@@ -13,18 +13,23 @@ const notImplemented = 501
 /** Stores an object once; answers false where its key holds other bytes. */
 export function createS3Store ({ client, bucket, fetchObject }: { client: S3Client, bucket: string, fetchObject: FetchObject }) {
   let takesConditions = true
+  let comparesChecksums = false
 
   async function upload ({ key, bytes, digest, signal }: Upload, condition: { IfNoneMatch?: string }): Promise<void> {
-    const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes, ChecksumSHA256: digest.toString('base64'), ...condition })
-    // The signature covers the payload's hash, which the SDK would compute once more, on the main thread.
+    const checksum = digest.toString('base64')
+    const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes, ChecksumSHA256: checksum, ...condition })
+    // The signature covers the checksum. With the payload's hash in it too, as the SDK has it, both sides hash everything once more.
+    const payload = comparesChecksums ? 'UNSIGNED-PAYLOAD' : digest.toString('hex')
     command.middlewareStack.add(next => async args => {
       const { headers } = args.request as { headers: Record<string, string> } // an HttpRequest: "build" comes after "serialize"
-      headers['x-amz-content-sha256'] = digest.toString('hex')
+      headers['x-amz-content-sha256'] = payload
       return await next(args)
     }, { step: 'build', name: 'payloadHash' })
     const refused = new AbortController()
     try {
-      await client.send(command, { abortSignal: AbortSignal.any([signal, refused.signal]) })
+      const { ChecksumSHA256 } = await client.send(command, { abortSignal: AbortSignal.any([signal, refused.signal]) })
+      // Only who has compared a checksum says it again; others may not even know it.
+      comparesChecksums = ChecksumSHA256 === checksum
     } catch (error) {
       // A server may refuse before it has read everything: the rest must not be sent from a buffer that is no longer ours.
       refused.abort()

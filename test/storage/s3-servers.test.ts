@@ -53,10 +53,53 @@ t.test('an upload says its SHA-256, signed and kept with the object', async t =>
     return false
   })
   const bytes = randomBytes(1000)
-  await bucket.put('sha/0', bytes)
+  for (const key of ['sha/0', 'sha/1']) await bucket.put(key, bytes)
   const digest = createHash('sha256').update(bytes).digest()
-  t.match(seen, [{ 'x-amz-content-sha256': digest.toString('hex'), 'x-amz-checksum-sha256': digest.toString('base64'), 'if-none-match': '*' }])
-  t.match(seen[0]!.authorization, /SignedHeaders=[^,]*x-amz-content-sha256/)
+  const each = { 'x-amz-checksum-sha256': digest.toString('base64'), 'if-none-match': '*', authorization: /SignedHeaders=[^,]*x-amz-checksum-sha256;x-amz-content-sha256/ }
+  t.match(seen, [
+    { ...each, 'x-amz-content-sha256': digest.toString('hex') },
+    { ...each, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }
+  ], 'once: the server has compared the checksum')
+})
+
+t.test('a server that says nothing of checksums gets the payload signed each time', async t => {
+  const signed: unknown[] = []
+  const bucket = await open(t, async (incoming, response, forward) => {
+    signed.push(incoming.headers['x-amz-content-sha256'])
+    const { statusCode, headers } = await forward()
+    const { 'x-amz-checksum-sha256': _, ...rest } = headers
+    response.writeHead(statusCode!, rest).end()
+    return true
+  })
+  const bytes = randomBytes(1000)
+  for (const key of ['mute/0', 'mute/1', 'mute/2']) await bucket.put(key, bytes)
+  t.same(new Set(signed), new Set([createHash('sha256').update(bytes).digest('hex')]))
+})
+
+t.test('bytes that change on their way are refused, with the payload signed or its checksum', async t => {
+  let forge: (bytes: Buffer, headers: IncomingMessage['headers']) => void = () => {}
+  const bucket = await open(t, async (incoming, response) => {
+    if (incoming.method !== 'PUT') return false
+    const bytes = await read(incoming)
+    const { url, headers } = incoming
+    forge(bytes, headers)
+    const [answer] = await once(request({ port: s3.port, method: 'PUT', path: url, headers }).end(bytes), 'response') as [IncomingMessage]
+    response.writeHead(answer.statusCode!, answer.headers)
+    answer.pipe(response)
+    return true
+  })
+  const flip = (bytes: Buffer) => { bytes[500]! ^= 1 }
+  const forgeries: (typeof forge)[] = [flip, (bytes, headers) => {
+    flip(bytes)
+    headers['x-amz-checksum-sha256'] = createHash('sha256').update(bytes).digest('base64')
+  }]
+  for (const [nth, forgery] of [...forgeries, ...forgeries].entries()) {
+    forge = forgery
+    await t.rejects(bucket.put(`forged/${nth}`, randomBytes(1000)), { code: 'EPH_BUCKET_UNAVAILABLE' })
+    await t.rejects(async () => { await bucket.get(`forged/${nth}`, 0, 1) }, { code: 'EPH_INTERNAL' }, 'nothing is stored')
+    forge = () => {}
+    if (nth === 1) await bucket.put('true/0', randomBytes(1000)) // from here on without a signed payload
+  }
 })
 
 t.test('an upload that arrived succeeds, though every answer is lost', async t => {
