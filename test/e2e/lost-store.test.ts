@@ -5,6 +5,7 @@ import { createFaultProxy } from '../support/fault-proxy.ts'
 import { labEnvironment, makeNamespace, makePod } from '../support/lab.ts'
 import { startS3 } from '../support/s3.ts'
 import { startService } from '../support/service.ts'
+import { until } from '../support/until.ts'
 
 const s3 = await startS3(t)
 const proxy = await createFaultProxy(t, { host: '127.0.0.1', port: s3.port })
@@ -24,6 +25,11 @@ const deluge = ['sh', '-c', 'echo listening >&2; cat /dev/zero']
 const launch = (argv = flood) => service.launch({ diagnostic: 'test-capture', image: 'toolbox-test', target, params: { argv } })
 const listening = (job: Job) => service.events(job.id, event => event.type === 'run' && event.data.phase === 'listening')
 
+async function hasStored (job: Job): Promise<boolean> {
+  const [run] = (await service.call<Job>('GET', `/v1/jobs/${job.id}`)).body.pods.items[0]!.runs
+  return (run?.artifacts[0]?.sizeBytes ?? 0) > 0
+}
+
 t.test('captures go into the bucket and come back from it', async t => {
   const job = await launch()
   await listening(job)
@@ -37,8 +43,7 @@ t.test('captures go into the bucket and come back from it', async t => {
 t.test('a store that takes nothing holds captures back in bounded memory, then ends them with what was stored', async t => {
   const idle = service.rss()
   const jobs = await Promise.all(Array.from({ length: 16 }, () => launch(deluge)))
-  await Promise.all(jobs.map(listening))
-  await new Promise(resolve => setTimeout(resolve, 2000))
+  for (const job of jobs) await until(() => hasStored(job))
   proxy.blackhole()
   const ended = await Promise.all(jobs.map(({ id }) => service.final(id, 60)))
   t.ok(service.peakRss() - idle < 200e6, `${Math.round((service.peakRss() - idle) / 1e6)} MB above what it was`)
