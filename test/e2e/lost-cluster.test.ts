@@ -20,12 +20,8 @@ const ticks = ['sh', '-c', 'echo listening >&2; while :; do echo tick; sleep 0.0
 /** A capture that has stored something and goes on. */
 async function capturing (): Promise<Job> {
   const job = await service.launch({ diagnostic: 'test-capture', image: 'toolbox-test', target, params: { argv: ticks } })
-  await service.events(job.id, event => event.type === 'run' && event.data.phase === 'listening')
-  for (;;) {
-    const [run] = (await service.call<Job>('GET', `/v1/jobs/${job.id}`)).body.pods.items[0]!.runs
-    if ((run?.artifacts[0]?.sizeBytes ?? 0) > 0) return job
-    await service.call('GET', `/v1/jobs/${job.id}`, { headers: { prefer: 'wait=1' } })
-  }
+  await until(async () => await service.storedBytes(job.id) > 0)
+  return job
 }
 
 async function keptOf (t: Test, done: Job): Promise<number> {

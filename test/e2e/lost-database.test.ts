@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import type { Job } from '#core/job.ts'
 import { startEmbeddedPostgres } from '../../src/storage/embedded-postgres.ts'
 import { untilToolsEnded } from '../support/container-processes.ts'
 import { labEnvironment, makeNamespace, makePod, readPod } from '../support/lab.ts'
@@ -56,8 +55,7 @@ t.test('when Postgres is back everything works again by itself', async t => {
 t.test('a capture under way ends closed: its tool stops, and what was stored stays', async t => {
   const ticks = ['sh', '-c', 'echo listening >&2; while :; do echo tick; sleep 0.05; done']
   const job = await service.launch({ diagnostic: 'test-capture', image: 'toolbox-test', target: body.target, params: { argv: ticks } })
-  const artifactOf = async () => (await service.call<Job>('GET', `/v1/jobs/${job.id}`)).body.pods.items[0]!.runs[0]?.artifacts[0]
-  await until(async () => ((await artifactOf())?.sizeBytes ?? 0) > 0)
+  await until(async () => await service.storedBytes(job.id) > 0)
   await postgres.stop()
   await untilToolsEnded(namespace, pod, { seconds: 30 })
   postgres = await startEmbeddedPostgres({ folder })

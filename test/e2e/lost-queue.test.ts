@@ -60,10 +60,7 @@ t.test('no disk is needed, also not for captures', async t => {
   const argv = ['sh', '-c', 'echo listening >&2; yes | head -c 20000000; sleep 100']
   const params = { argv, durationSeconds: 90 }
   const { id } = await service.launch({ diagnostic: 'test-capture', image: 'toolbox-test', target, params })
-  await until(async () => {
-    const [run] = (await service.call<Job>('GET', `/v1/jobs/${id}`)).body.pods.items[0]!.runs
-    return run?.artifacts[0]?.sizeBytes === 20_000_000
-  })
+  await until(async () => await service.storedBytes(id) === 20_000_000)
   await service.call('POST', `/v1/jobs/${id}/finish`)
   const job = await service.final(id)
   t.match(job, { state: 'succeeded', verdict: 'pass' }, JSON.stringify(job.pods.items[0]!.error))

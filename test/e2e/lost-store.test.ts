@@ -25,11 +25,6 @@ const deluge = ['sh', '-c', 'echo listening >&2; cat /dev/zero']
 const launch = (argv = flood) => service.launch({ diagnostic: 'test-capture', image: 'toolbox-test', target, params: { argv } })
 const listening = (job: Job) => service.events(job.id, event => event.type === 'run' && event.data.phase === 'listening')
 
-async function hasStored (job: Job): Promise<boolean> {
-  const [run] = (await service.call<Job>('GET', `/v1/jobs/${job.id}`)).body.pods.items[0]!.runs
-  return (run?.artifacts[0]?.sizeBytes ?? 0) > 0
-}
-
 t.test('captures go into the bucket and come back from it', async t => {
   const job = await launch()
   await listening(job)
@@ -43,7 +38,7 @@ t.test('captures go into the bucket and come back from it', async t => {
 t.test('a store that takes nothing holds captures back in bounded memory, then ends them with what was stored', async t => {
   const idle = service.rss()
   const jobs = await Promise.all(Array.from({ length: 16 }, () => launch(deluge)))
-  for (const job of jobs) await until(() => hasStored(job))
+  for (const job of jobs) await until(async () => await service.storedBytes(job.id) > 0)
   proxy.blackhole()
   const ended = await Promise.all(jobs.map(({ id }) => service.final(id, 60)))
   t.ok(service.peakRss() - idle < 200e6, `${Math.round((service.peakRss() - idle) / 1e6)} MB above what it was`)

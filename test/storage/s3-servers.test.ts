@@ -11,24 +11,30 @@ import { until } from '../support/until.ts'
 const mebibyte = 1 << 20
 const s3 = await startS3(t)
 
+/** To the real server, with other bytes than those that come. */
+type Forward = (changed?: Buffer) => Promise<IncomingMessage>
 /** True: it has been answered, or will not be. */
-type Meddle = (incoming: IncomingMessage, response: ServerResponse, forward: () => Promise<IncomingMessage>) => boolean | Promise<boolean>
+type Meddle = (incoming: IncomingMessage, response: ServerResponse, forward: Forward) => boolean | Promise<boolean>
+
+function pass (answer: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(answer.statusCode!, answer.headers)
+  answer.pipe(response)
+}
 
 async function open (t: Test, meddle: Meddle, options: Partial<S3BucketOptions> = {}) {
   const server = createServer((incoming, response) => {
     const { method, url, headers } = incoming
-    async function forward (): Promise<IncomingMessage> {
+    async function forward (changed?: Buffer): Promise<IncomingMessage> {
       const outgoing = request({ port: s3.port, method, path: url, headers })
       outgoing.on('error', () => {}) // what comes after the answer, or instead of it: met below
-      incoming.pipe(outgoing)
+      if (changed) outgoing.end(changed)
+      else incoming.pipe(outgoing)
       const [answer] = await once(outgoing, 'response') as [IncomingMessage]
       return answer
     }
     async function serve (): Promise<void> {
       if (await meddle(incoming, response, forward)) return
-      const answer = await forward()
-      response.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(response)
+      pass(await forward(), response)
     }
     serve().catch(error => { response.destroy(error) })
   })
@@ -78,27 +84,30 @@ t.test('a server that says nothing of checksums gets the payload signed each tim
 
 t.test('bytes that change on their way are refused, with the payload signed or its checksum', async t => {
   let forge: (bytes: Buffer, headers: IncomingMessage['headers']) => void = () => {}
-  const bucket = await open(t, async (incoming, response) => {
+  const bucket = await open(t, async (incoming, response, forward) => {
     if (incoming.method !== 'PUT') return false
     const bytes = await read(incoming)
-    const { url, headers } = incoming
-    forge(bytes, headers)
-    const [answer] = await once(request({ port: s3.port, method: 'PUT', path: url, headers }).end(bytes), 'response') as [IncomingMessage]
-    response.writeHead(answer.statusCode!, answer.headers)
-    answer.pipe(response)
+    forge(bytes, incoming.headers)
+    pass(await forward(bytes), response)
     return true
   })
-  const flip = (bytes: Buffer) => { bytes[500]! ^= 1 }
-  const forgeries: (typeof forge)[] = [flip, (bytes, headers) => {
-    flip(bytes)
+  const flip: typeof forge = bytes => { bytes[500]! ^= 1 }
+  const flipWithChecksum: typeof forge = (bytes, headers) => {
+    flip(bytes, headers)
     headers['x-amz-checksum-sha256'] = createHash('sha256').update(bytes).digest('base64')
-  }]
-  for (const [nth, forgery] of [...forgeries, ...forgeries].entries()) {
+  }
+  const cases: [typeof forge, RegExp][] = [
+    [flip, /XAmzContentSHA256Mismatch/],
+    [flipWithChecksum, /SignatureDoesNotMatch/],
+    [flip, /BadDigest/],
+    [flipWithChecksum, /SignatureDoesNotMatch/]
+  ]
+  for (const [nth, [forgery, message]] of cases.entries()) {
+    if (nth === 2) await bucket.put('true/0', randomBytes(1000)) // from here on without a signed payload
     forge = forgery
-    await t.rejects(bucket.put(`forged/${nth}`, randomBytes(1000)), { code: 'EPH_BUCKET_UNAVAILABLE' })
+    await t.rejects(bucket.put(`forged/${nth}`, randomBytes(1000)), { code: 'EPH_BUCKET_UNAVAILABLE', message })
     await t.rejects(async () => { await bucket.get(`forged/${nth}`, 0, 1) }, { code: 'EPH_INTERNAL' }, 'nothing is stored')
     forge = () => {}
-    if (nth === 1) await bucket.put('true/0', randomBytes(1000)) // from here on without a signed payload
   }
 })
 

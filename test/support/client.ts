@@ -39,6 +39,11 @@ export function createClient ({ url, token }: { url: string, token: string }) {
         if (status !== 200) await delay(200)
       }
     },
+    /** Bytes that are stored so far of what the first run of a job captures. */
+    async storedBytes (id: string): Promise<number> {
+      const [run] = (await call<Job>('GET', `/v1/jobs/${id}`)).body.pods.items[0]!.runs
+      return run?.artifacts[0]?.sizeBytes ?? 0
+    },
     /** The data of a query or mutation that must not fail. */
     async graphql<T> (query: string, variables: Record<string, unknown>): Promise<T> {
       const { body } = await call<{ data?: T | null, errors?: unknown }>('POST', '/graphql', { body: { query, variables } })
